@@ -1,0 +1,17 @@
+-- SPDX-License-Identifier: MIT
+local eloquent = require("eloquent")
+local SqlModel, column = eloquent.SqlModel, eloquent.column
+
+return SqlModel "User" {
+    tableName = "users",
+    schema = {
+        id = column("increments", nil, { primary = true }),
+        name = column("string", 255, { notNull = true }),
+        email = column("string", 255, { notNull = true, unique = true }),
+        age = column("integer"),
+        score = column("double"),
+        active = column("boolean"),
+        bio = column("text"),
+        created_at = column("timestamp"),
+    },
+}

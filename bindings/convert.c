@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: MIT
+**
+** convert.c - values between Lua and databases, by the Lua type and the column's type,
+** never by what text looks like.  What can't be carried exactly is an error.
+*/
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core.h"
+#include "decimal.h"
+
+enum { UUID_LENGTH = 36, ULID_LENGTH = 26 };
+
+/* {====== Messages ====== */
+
+/* "User.age" or "age". */
+static const char *column_label(lua_State *L, const elL_shape *s, int slot) {
+    const char *name = s->column[slot].name;
+    return s->model ? lua_pushfstring(L, "%s.%s", s->model, name)
+                    : lua_pushstring(L, name);
+}
+
+static const char *type_label(lua_State *L, int idx) {
+    if (lua_type(L, idx) == LUA_TNUMBER) {
+        return lua_isinteger(L, idx) ? "an integer" : "a float";
+    }
+    if (elL_isnull(L, idx)) {
+        return "null";
+    }
+    if (luaL_getmetafield(L, idx, "__name") == LUA_TSTRING) {
+        return lua_tostring(L, -1);
+    }
+    return luaL_typename(L, idx);
+}
+
+/* Raises "User.age expects an integer, got a string". */
+static int wrong_type(lua_State *L, const elL_shape *s, int slot, int idx,
+                      const char *expected) {
+    idx = lua_absindex(L, idx);
+    const char *label = column_label(L, s, slot);
+    return elL_fail(L, EL_ERR_VALUE, "%s expects %s, got %s", label, expected,
+                    type_label(L, idx));
+}
+
+/* Raises "User.age: <problem>". */
+static int bad_value(lua_State *L, const elL_shape *s, int slot, const char *problem) {
+    const char *label = column_label(L, s, slot);
+    return elL_fail(L, EL_ERR_VALUE, "%s: %s", label, problem);
+}
+
+/* }====== */
+
+static bool is_decimal(const char *text, size_t n) {
+    el_decimal ignored;
+    return el_decimal_scan(&ignored, text, n);
+}
+
+/* {====== To columns ====== */
+
+/* Reads a whole number written as digits, "-12"; nothing else is one. */
+static bool digits_to_integer(const char *text, size_t n, lua_Integer *out) {
+    size_t i = n > 0 && text[0] == '-';
+    if (n == i || n - i > 19 || (text[i] == '0' && n > 1)) {
+        return false;
+    }
+    uint64_t value = 0;
+    for (size_t k = i; k < n; k++) {
+        if (text[k] < '0' || text[k] > '9') {
+            return false;
+        }
+        value = value * 10 + (uint64_t)(text[k] - '0');
+    }
+    if (value > (uint64_t)INT64_MAX + i) {
+        return false;
+    }
+    *out = i ? (lua_Integer)(0 - value) : (lua_Integer)value;
+    return true;
+}
+
+static bool in_range(const elL_column *c, lua_Integer v) {
+    switch (c->type) {
+    case COL_SMALL:
+        return c->is_unsigned ? v >= 0 && v <= UINT16_MAX
+                              : v >= INT16_MIN && v <= INT16_MAX;
+    case COL_INT:
+        return c->is_unsigned ? v >= 0 && v <= UINT32_MAX
+                              : v >= INT32_MIN && v <= INT32_MAX;
+    default:
+        return !c->is_unsigned || v >= 0;
+    }
+}
+
+/* A decimal beyond int64 fits only an unsigned big integer, up to 2^64 - 1. */
+static bool fits_uint64(const char *text, size_t n) {
+    static const char limit[] = "18446744073709551615";
+    return n < sizeof limit - 1 || (n == sizeof limit - 1 && memcmp(text, limit, n) <= 0);
+}
+
+static void to_integer(lua_State *L, const elL_shape *s, int slot, int idx) {
+    const elL_column *c = &s->column[slot];
+    lua_Integer v = 0;
+    size_t n;
+    const char *text;
+    if (lua_isinteger(L, idx)) {
+        v = lua_tointeger(L, idx);
+    } else if (lua_type(L, idx) == LUA_TNUMBER) {
+        int whole;
+        v = lua_tointegerx(L, idx, &whole);
+        if (!whole) {
+            bad_value(L, s, slot, "a float with a fraction, or beyond 64 bits, is no "
+                                  "integer; round it first");
+        }
+    } else if (lua_type(L, idx) == LUA_TSTRING) {
+        text = lua_tolstring(L, idx, &n);
+        if (!digits_to_integer(text, n, &v)) {
+            wrong_type(L, s, slot, idx, "an integer");
+        }
+    } else if ((text = elL_testdecimal(L, idx, &n)) != NULL) {
+        const char *dot = memchr(text, '.', n);
+        for (const char *p = dot ? dot + 1 : NULL; p && p < text + n; p++) {
+            if (*p != '0') {
+                bad_value(L, s, slot, "a decimal with a fraction is no integer; round it "
+                                      "first");
+            }
+        }
+        size_t whole = dot ? (size_t)(dot - text) : n;
+        if (!digits_to_integer(text, whole, &v)) {
+            if (c->type == COL_BIG && c->is_unsigned && *text != '-' &&
+                fits_uint64(text, whole)) {
+                elL_pushdecimal(L, text, whole);
+                return;
+            }
+            bad_value(L, s, slot, "the number is out of the column's range");
+        }
+    } else {
+        wrong_type(L, s, slot, idx, "an integer");
+    }
+    if (!in_range(c, v)) {
+        bad_value(L, s, slot, "the number is out of the column's range");
+    }
+    lua_pushinteger(L, v);
+}
+
+static void to_float(lua_State *L, const elL_shape *s, int slot, int idx) {
+    if (lua_type(L, idx) != LUA_TNUMBER) {
+        wrong_type(L, s, slot, idx, "a number");
+    }
+    lua_Number d = lua_tonumber(L, idx);
+    if (lua_isinteger(L, idx)) {
+        const lua_Integer exact = (lua_Integer)1 << 53;
+        lua_Integer i = lua_tointeger(L, idx);
+        if (i > exact || i < -exact) {
+            bad_value(L, s, slot, "the integer has more digits than a float holds");
+        }
+    }
+    lua_pushnumber(L, d);
+}
+
+static void to_text(lua_State *L, const elL_shape *s, int slot, int idx) {
+    const elL_column *c = &s->column[slot];
+    if (lua_type(L, idx) != LUA_TSTRING) {
+        wrong_type(L, s, slot, idx, "a string");
+    }
+    size_t n;
+    const char *text = lua_tolstring(L, idx, &n);
+    if (!el_utf8_valid(text, n)) {
+        bad_value(L, s, slot, "the string is no valid UTF-8; use a binary column for bytes");
+    }
+    if (c->length > 0 && n > (size_t)c->length &&
+        el_utf8_length(text, n) > (size_t)c->length) {
+        const char *label = column_label(L, s, slot);
+        elL_fail(L, EL_ERR_VALUE, "%s: the string has %I characters, the column holds %d",
+                 label, (lua_Integer)el_utf8_length(text, n), c->length);
+    }
+    lua_pushvalue(L, idx);
+}
+
+static void to_enum(lua_State *L, const elL_shape *s, int shape_idx, int slot, int idx) {
+    if (lua_type(L, idx) != LUA_TSTRING) {
+        wrong_type(L, s, slot, idx, "one of its values as a string");
+    }
+    lua_getiuservalue(L, shape_idx, SHAPE_VALUES);
+    lua_rawgeti(L, -1, slot + 1);
+    lua_pushvalue(L, idx);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_pushvalue(L, -2);
+        bad_value(L, s, slot, "the string is none of the values of this enum");
+    }
+    lua_pop(L, 3);
+    lua_pushvalue(L, idx);
+}
+
+static void to_uuid(lua_State *L, const elL_shape *s, int slot, int idx) {
+    size_t n = 0;
+    const char *text =
+        lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
+    if (!text) {
+        wrong_type(L, s, slot, idx, "a UUID as a string");
+    }
+    char out[UUID_LENGTH];
+    bool good = n == UUID_LENGTH;
+    for (size_t i = 0; good && i < n; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        good = dash ? text[i] == '-' : isxdigit((unsigned char)text[i]) != 0;
+        out[i] = (char)tolower((unsigned char)text[i]);
+    }
+    if (!good) {
+        bad_value(L, s, slot, "the string is no UUID of the form "
+                              "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+    }
+    lua_pushlstring(L, out, UUID_LENGTH);
+}
+
+static void to_ulid(lua_State *L, const elL_shape *s, int slot, int idx) {
+    size_t n = 0;
+    const char *text =
+        lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
+    if (!text) {
+        wrong_type(L, s, slot, idx, "a ULID as a string");
+    }
+    char out[ULID_LENGTH];
+    bool good = n == ULID_LENGTH && text[0] <= '7';
+    for (size_t i = 0; good && i < n; i++) {
+        out[i] = (char)toupper((unsigned char)text[i]);
+        good = out[i] && strchr("0123456789ABCDEFGHJKMNPQRSTVWXYZ", out[i]);
+    }
+    if (!good) {
+        bad_value(L, s, slot, "the string is no ULID (26 digits of Crockford's base 32)");
+    }
+    lua_pushlstring(L, out, ULID_LENGTH);
+}
+
+/* Pushes the decimal again with `scale` digits after the point; the rest were zeros. */
+static void push_scaled(lua_State *L, const char *text, size_t n, int scale) {
+    const char *dot = memchr(text, '.', n);
+    size_t whole = dot ? (size_t)(dot - text) : n;
+    size_t fraction = dot ? n - whole - 1 : 0;
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    luaL_addlstring(&b, text, whole);
+    if (scale > 0) {
+        luaL_addchar(&b, '.');
+    }
+    for (size_t i = 0; i < (size_t)scale; i++) {
+        luaL_addchar(&b, i < fraction ? dot[1 + i] : '0');
+    }
+    luaL_pushresult(&b);
+    text = lua_tolstring(L, -1, &n);
+    elL_pushdecimal(L, text, n);
+    lua_remove(L, -2);
+}
+
+static void to_decimal(lua_State *L, const elL_shape *s, int slot, int idx) {
+    const elL_column *c = &s->column[slot];
+    size_t n;
+    const char *text = elL_testdecimal(L, idx, &n);
+    if (!text && lua_type(L, idx) == LUA_TNUMBER && !lua_isinteger(L, idx)) {
+        wrong_type(L, s, slot, idx, "a decimal, an integer or text of a number; a float "
+                                    "is not exact");
+    }
+    if (!text && !lua_isinteger(L, idx) && lua_type(L, idx) != LUA_TSTRING) {
+        wrong_type(L, s, slot, idx, "a decimal");
+    }
+    if (!text) {
+        lua_pushvalue(L, idx);
+        const char *given = lua_tolstring(L, -1, &n);
+        if (!is_decimal(given, n)) {
+            bad_value(L, s, slot, "the string is no decimal number");
+        }
+        elL_pushdecimal(L, given, n);
+        lua_replace(L, -2);
+        text = elL_testdecimal(L, -1, &n);
+    } else {
+        lua_pushvalue(L, idx);
+    }
+    if (c->precision == 0) {
+        return;
+    }
+    size_t sign = *text == '-';
+    const char *dot = memchr(text, '.', n);
+    size_t whole = (dot ? (size_t)(dot - text) : n) - sign;
+    size_t fraction = dot ? n - whole - sign - 1 : 0;
+    size_t kept = fraction;
+    while (kept > 0 && text[n - (fraction - kept) - 1] == '0') {
+        kept--;
+    }
+    if (kept > (size_t)c->scale) {
+        const char *label = column_label(L, s, slot);
+        elL_fail(L, EL_ERR_VALUE,
+                 "%s keeps %d digits after the point and the number has more; round it "
+                 "first: value:round(%d)",
+                 label, c->scale, c->scale);
+    }
+    bool zero = whole == 1 && text[sign] == '0';
+    if (!zero && whole > (size_t)(c->precision - c->scale)) {
+        bad_value(L, s, slot, "the number is out of the column's range");
+    }
+    if (fraction != (size_t)c->scale) {
+        push_scaled(L, text, n, c->scale);
+        lua_replace(L, -2);
+    }
+}
+
+static void to_timestamp(lua_State *L, const elL_shape *s, int slot, int idx) {
+    int64_t micros;
+    if (elL_testdatetime(L, idx, &micros)) {
+        lua_pushvalue(L, idx);
+        return;
+    }
+    if (lua_type(L, idx) != LUA_TSTRING) {
+        wrong_type(L, s, slot, idx, "a datetime or its ISO 8601 text");
+    }
+    size_t n;
+    const char *text = lua_tolstring(L, idx, &n);
+    if (!el_timestamp_parse(&micros, text, n)) {
+        bad_value(L, s, slot, "the string is no moment in ISO 8601 between the years 1 and "
+                              "9999, to the microsecond");
+    }
+    elL_pushdatetime(L, micros);
+}
+
+static void to_date(lua_State *L, const elL_shape *s, int slot, int idx) {
+    int64_t micros;
+    char text[EL_TIMESTAMP_SIZE];
+    if (elL_testdatetime(L, idx, &micros)) {
+        const int64_t day = INT64_C(86400000000);
+        if (micros % day != 0) {
+            bad_value(L, s, slot, "the datetime has a time of day that a date would lose; "
+                                  "pass value:date()");
+        }
+        el_timestamp_format(text, micros, ' ');
+        lua_pushlstring(L, text, 10);
+        return;
+    }
+    size_t n = 0;
+    const char *given =
+        lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
+    if (!given) {
+        wrong_type(L, s, slot, idx, "a date as YYYY-MM-DD");
+    }
+    if (n != 10 || !el_timestamp_parse(&micros, given, n)) {
+        bad_value(L, s, slot, "the string is no date of the form YYYY-MM-DD");
+    }
+    lua_pushvalue(L, idx);
+}
+
+/* HH:MM, HH:MM:SS or with a fraction of up to 6 digits; kept as HH:MM:SS[.ffffff]. */
+static void to_time(lua_State *L, const elL_shape *s, int slot, int idx) {
+    size_t n = 0;
+    const char *given =
+        lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
+    if (!given) {
+        wrong_type(L, s, slot, idx, "a time as HH:MM:SS");
+    }
+    char text[48];
+    int64_t micros;
+    int length = n >= 5 && n <= 15
+                     ? snprintf(text, sizeof text, "2000-01-01 %.*s", (int)n, given)
+                     : 0;
+    bool plain = length > 0;
+    for (size_t i = 0; plain && i < n; i++) {
+        plain = (given[i] >= '0' && given[i] <= '9') || given[i] == ':' || given[i] == '.';
+    }
+    if (!plain || !el_timestamp_parse(&micros, text, (size_t)length)) {
+        bad_value(L, s, slot, "the string is no time of the form HH:MM:SS[.ffffff]");
+    }
+    el_timestamp_format(text, micros, ' ');
+    bool fraction = memcmp(text + 19, ".000000", 7) != 0;
+    lua_pushlstring(L, text + 11, fraction ? 15 : 8);
+}
+
+void elL_normalize(lua_State *L, const elL_shape *s, int shape_idx, int slot, int idx) {
+    idx = lua_absindex(L, idx);
+    if (lua_isnil(L, idx) || elL_isnull(L, idx)) {
+        elL_pushnull(L);
+        return;
+    }
+    switch (s->column[slot].type) {
+    case COL_SMALL:
+    case COL_INT:
+    case COL_BIG:
+        to_integer(L, s, slot, idx);
+        return;
+    case COL_BOOL:
+        if (!lua_isboolean(L, idx)) {
+            wrong_type(L, s, slot, idx, "a boolean");
+        }
+        lua_pushvalue(L, idx);
+        return;
+    case COL_STRING:
+    case COL_TEXT:
+        to_text(L, s, slot, idx);
+        return;
+    case COL_BINARY:
+        if (lua_type(L, idx) != LUA_TSTRING) {
+            wrong_type(L, s, slot, idx, "a string of bytes");
+        }
+        lua_pushvalue(L, idx);
+        return;
+    case COL_DECIMAL:
+        to_decimal(L, s, slot, idx);
+        return;
+    case COL_FLOAT:
+        to_float(L, s, slot, idx);
+        return;
+    case COL_DATE:
+        to_date(L, s, slot, idx);
+        return;
+    case COL_TIME:
+        to_time(L, s, slot, idx);
+        return;
+    case COL_TIMESTAMP:
+        to_timestamp(L, s, slot, idx);
+        return;
+    case COL_UUID:
+        to_uuid(L, s, slot, idx);
+        return;
+    case COL_ULID:
+        to_ulid(L, s, slot, idx);
+        return;
+    case COL_ENUM:
+        to_enum(L, s, shape_idx, slot, idx);
+        return;
+    case COL_JSON:
+    case COL_ANY:
+        lua_pushvalue(L, idx);
+        return;
+    }
+}
+
+static void text_value(lua_State *L, el_value *out, el_type type) {
+    out->type = type;
+    out->u.s.p = lua_tolstring(L, -1, &out->u.s.n);
+}
+
+/* Binds by the Lua type alone. */
+static void any_value(lua_State *L, el_value *out) {
+    switch (lua_type(L, -1)) {
+    case LUA_TBOOLEAN:
+        out->type = EL_BOOL;
+        out->u.b = lua_toboolean(L, -1);
+        return;
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, -1)) {
+            out->type = EL_INT;
+            out->u.i = lua_tointeger(L, -1);
+        } else {
+            out->type = EL_FLOAT;
+            out->u.d = lua_tonumber(L, -1);
+        }
+        return;
+    case LUA_TSTRING:
+        text_value(L, out, EL_TEXT);
+        if (!el_utf8_valid(out->u.s.p, out->u.s.n)) {
+            out->type = EL_BYTES;
+        }
+        return;
+    default:
+        break;
+    }
+    if (elL_isnull(L, -1)) {
+        out->type = EL_NULL;
+    } else if (elL_testdatetime(L, -1, &out->u.i)) {
+        out->type = EL_TIMESTAMP;
+    } else if ((out->u.s.p = elL_testdecimal(L, -1, &out->u.s.n)) != NULL) {
+        out->type = EL_DECIMAL;
+    } else {
+        elL_fail(L, EL_ERR_VALUE,
+                 "a value to bind is %s; it must be a boolean, number, string, decimal, "
+                 "datetime or eloquent.null",
+                 lua_isnil(L, -1) ? "nil (for NULL pass eloquent.null)"
+                                  : type_label(L, lua_gettop(L)));
+    }
+}
+
+void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
+    elL_coltype type = slot < 0 ? COL_ANY : s->column[slot].type;
+    if (type != COL_ANY && elL_isnull(L, -1)) {
+        out->type = EL_NULL;
+        return;
+    }
+    switch (type) {
+    case COL_STRING:
+    case COL_TEXT:
+    case COL_ULID:
+    case COL_ENUM:
+        text_value(L, out, EL_TEXT);
+        return;
+    case COL_BINARY:
+        text_value(L, out, EL_BYTES);
+        return;
+    case COL_UUID:
+        text_value(L, out, EL_UUID);
+        return;
+    case COL_DATE:
+        text_value(L, out, EL_DATE);
+        return;
+    case COL_TIME:
+        text_value(L, out, EL_TIME);
+        return;
+    case COL_JSON:
+        elL_jsonencode(L, -1);
+        lua_replace(L, -2);
+        text_value(L, out, EL_JSON);
+        return;
+    default:
+        any_value(L, out);
+    }
+}
+
+/* }====== */
+
+/* {====== From columns ====== */
+
+static int unreadable(lua_State *L, const elL_shape *s, int slot, const el_value *v) {
+    const char *label = column_label(L, s, slot);
+    return elL_fail(L, EL_ERR_VALUE, "%s holds %s that its column type can't represent",
+                    label, el_type_name(v->type));
+}
+
+/* By the driver's type; what a raw query shows. */
+static void push_any(lua_State *L, const el_value *v) {
+    switch (v->type) {
+    case EL_NULL:
+        lua_pushnil(L);
+        return;
+    case EL_BOOL:
+        lua_pushboolean(L, v->u.b);
+        return;
+    case EL_INT:
+        lua_pushinteger(L, v->u.i);
+        return;
+    case EL_FLOAT:
+        lua_pushnumber(L, v->u.d);
+        return;
+    case EL_DECIMAL:
+        elL_pushdecimal(L, v->u.s.p, v->u.s.n);
+        return;
+    case EL_TIMESTAMP:
+        elL_pushdatetime(L, v->u.i);
+        return;
+    case EL_JSON:
+        elL_jsondecode(L, v->u.s.p, v->u.s.n);
+        return;
+    default:
+        lua_pushlstring(L, v->u.s.p, v->u.s.n);
+        return;
+    }
+}
+
+static bool push_boolean(lua_State *L, const el_value *v) {
+    if (v->type != EL_BOOL && (v->type != EL_INT || v->u.i < 0 || v->u.i > 1)) {
+        return false;
+    }
+    lua_pushboolean(L, v->type == EL_BOOL ? v->u.b : v->u.i == 1);
+    return true;
+}
+
+static bool push_decimal(lua_State *L, const el_value *v, const elL_column *c) {
+    if (v->type == EL_INT) {
+        char text[24];
+        int n = snprintf(text, sizeof text, "%lld", (long long)v->u.i);
+        elL_pushdecimal(L, text, (size_t)n);
+    } else if (v->type != EL_DECIMAL && v->type != EL_TEXT) {
+        return false;
+    } else if (!is_decimal(v->u.s.p, v->u.s.n)) {
+        return false;
+    } else {
+        elL_pushdecimal(L, v->u.s.p, v->u.s.n);
+    }
+    size_t n;
+    const char *text = elL_testdecimal(L, -1, &n);
+    const char *dot = memchr(text, '.', n);
+    if (c->precision > 0 && (dot ? text + n - dot - 1 : 0) < c->scale) {
+        push_scaled(L, text, n, c->scale);
+        lua_replace(L, -2);
+    }
+    return true;
+}
+
+static bool push_timestamp(lua_State *L, const el_value *v) {
+    int64_t micros;
+    if (v->type == EL_TIMESTAMP) {
+        micros = v->u.i;
+    } else if ((v->type != EL_TEXT && v->type != EL_DATE) ||
+               !el_timestamp_parse(&micros, v->u.s.p, v->u.s.n)) {
+        return false;
+    }
+    elL_pushdatetime(L, micros);
+    return true;
+}
+
+static bool push_number(lua_State *L, const el_value *v, elL_coltype type) {
+    if (v->type == EL_INT) {
+        if (type == COL_FLOAT) {
+            lua_pushnumber(L, (lua_Number)v->u.i);
+        } else {
+            lua_pushinteger(L, v->u.i);
+        }
+    } else if (v->type == EL_FLOAT && type == COL_FLOAT) {
+        lua_pushnumber(L, v->u.d);
+    } else if (v->type == EL_DECIMAL && type != COL_FLOAT) {
+        const char *dot = memchr(v->u.s.p, '.', v->u.s.n);
+        lua_Integer i;
+        if (!dot && digits_to_integer(v->u.s.p, v->u.s.n, &i)) {
+            lua_pushinteger(L, i);
+        } else {
+            elL_pushdecimal(L, v->u.s.p, v->u.s.n);
+        }
+    } else if (v->type == EL_BOOL) {
+        lua_pushinteger(L, v->u.b);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void elL_pushvalue(lua_State *L, const el_value *v, const elL_shape *s, int slot) {
+    elL_coltype type = s->column[slot].type;
+    if (v->type == EL_NULL || type == COL_ANY) {
+        push_any(L, v);
+        return;
+    }
+    bool done = false;
+    switch (type) {
+    case COL_SMALL:
+    case COL_INT:
+    case COL_BIG:
+    case COL_FLOAT:
+        done = push_number(L, v, type);
+        break;
+    case COL_BOOL:
+        done = push_boolean(L, v);
+        break;
+    case COL_DECIMAL:
+        done = push_decimal(L, v, &s->column[slot]);
+        break;
+    case COL_TIMESTAMP:
+        done = push_timestamp(L, v);
+        break;
+    case COL_JSON:
+        done = el_type_has_bytes(v->type);
+        if (done) {
+            elL_jsondecode(L, v->u.s.p, v->u.s.n);
+        }
+        break;
+    default:
+        done = el_type_has_bytes(v->type);
+        if (done) {
+            lua_pushlstring(L, v->u.s.p, v->u.s.n);
+        }
+    }
+    if (!done) {
+        unreadable(L, s, slot, v);
+    }
+}
+
+/* }====== */

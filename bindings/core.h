@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+**
+** core.h - what the binding files share: shapes, plans, records, collections and
+** connections as C sees them.  Lua code sees them as the modules eloquent.core.*.
+*/
+#ifndef EL_CORE_H
+#define EL_CORE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "driver.h"
+#include "rowset.h"
+#include "statements.h"
+#include "throw.h"
+#include "values.h"
+
+/* Metatable names are what users read in messages. */
+#define ELL_CONNECTION "eloquent.Connection"
+#define ELL_SHAPE "eloquent.Shape"
+#define ELL_PLAN "eloquent.Plan"
+#define ELL_COLLECTION "eloquent.Collection"
+#define ELL_CURSOR "eloquent.Cursor"
+#define ELL_ERROR "eloquent.Error"
+
+/*
+** The userdata at `idx` whose first member is `tag`, or NULL: what luaL_testudata tells,
+** without looking a name up, for the checks that every statement makes.
+*/
+static inline void *elL_testtag(lua_State *L, int idx, const void *tag, size_t size) {
+    void *p = lua_type(L, idx) == LUA_TUSERDATA ? lua_touserdata(L, idx) : NULL;
+    return p && lua_rawlen(L, idx) >= size && *(const void **)p == tag ? p : NULL;
+}
+
+/* {====== Errors (error.c) ====== */
+
+/* What an error object is told beyond the driver's struct; NULL where unknown. */
+typedef struct elL_context {
+    const char *connection, *driver, *sql;
+} elL_context;
+
+/* Pushes the error object; position: the first running function that is a script's. */
+void elL_pusherror(lua_State *L, const el_error *e, const elL_context *where);
+
+/* Raises an error of a kind with a formatted message (as lua_pushfstring's). */
+int elL_fail(lua_State *L, el_errkind kind, const char *fmt, ...);
+
+/* }====== */
+
+/* {====== Shapes (shape.c): what the columns of a record are ====== */
+
+typedef enum elL_coltype {
+    COL_ANY, /* no schema: as the driver says */
+    COL_SMALL,
+    COL_INT,
+    COL_BIG,
+    COL_BOOL,
+    COL_STRING,
+    COL_TEXT,
+    COL_DECIMAL,
+    COL_FLOAT,
+    COL_DATE,
+    COL_TIME,
+    COL_TIMESTAMP,
+    COL_JSON,
+    COL_UUID,
+    COL_ULID,
+    COL_BINARY,
+    COL_ENUM
+} elL_coltype;
+
+typedef struct elL_column {
+    const char *name; /* bytes of a Lua string that the shape anchors */
+    size_t namelen;
+    elL_coltype type;
+    int cell; /* its column in the result; -1: not selected */
+    int length, precision, scale;
+    bool is_unsigned;
+} elL_column;
+
+/*
+** User values of a shape: NAMES name -> slot (1-based), METATABLE of its records,
+** VALUES slot -> set of an enum's values.  Slots are schema columns in schema order,
+** then columns that only this result has.
+*/
+enum { SHAPE_NAMES = 1, SHAPE_META, SHAPE_VALUES, SHAPE_UVS = SHAPE_VALUES };
+
+typedef struct elL_shape {
+    const char *model; /* name for messages, NULL for raw rows */
+    int nslots;
+    int nschema;
+    int ncells;    /* columns of the result */
+    bool has_json;
+    unsigned mask; /* of the buckets below */
+    uint16_t *buckets; /* slot + 1 by address of the name, 0: free */
+    int *slot_of_cell;
+    elL_column column[];
+} elL_shape;
+
+/* Slot of a column, or -1.  `key` must be a Lua string's bytes at stack index `idx`. */
+int elL_shape_slot(lua_State *L, const elL_shape *s, const char *key, size_t n, int idx);
+
+elL_shape *elL_checkshape(lua_State *L, int idx);
+
+/* Pushes the shape of raw rows with these columns. */
+elL_shape *elL_pushrawshape(lua_State *L, const el_column *columns, int n);
+
+/* True when a raw shape still describes the columns. */
+bool elL_shape_fits(const elL_shape *s, const el_column *columns, int n);
+
+/* Raises: `key` is no column of the shape at `idx`; names the nearest. */
+int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const char *key);
+
+/* }====== */
+
+/* {====== Values by column (convert.c) ====== */
+
+/*
+** Pushes the value at `idx` as column `slot` of the shape keeps it (a whole float as
+** integer, text of a moment as datetime), or raises an error of kind "value".  nil and
+** null push null.
+*/
+void elL_normalize(lua_State *L, const elL_shape *s, int shape_idx, int slot, int idx);
+
+/*
+** Fills `out` from a normalized value at the top of the stack, which may be replaced by
+** what must stay anchored (JSON text); `slot` -1 binds by the Lua type.
+*/
+void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot);
+
+/* Pushes what a script sees of a value; NULL is nil. */
+void elL_pushvalue(lua_State *L, const el_value *v, const elL_shape *s, int slot);
+
+/* }====== */
+
+/* {====== Plans (plan.c): one SQL text, ready to run ====== */
+
+enum { PLAN_SQL = 1, PLAN_SHAPE, PLAN_RAWSHAPE, PLAN_UVS = PLAN_RAWSHAPE };
+
+typedef struct elL_plan {
+    const void *tag; /* says that it is a plan */
+    const char *sql;
+    size_t len;
+    unsigned flags;         /* of prepare */
+    const elL_shape *shape; /* NULL: raw rows, values bound by their Lua types */
+    int generated;          /* slot of the key that the engine makes; -1: none */
+    int nparams;
+    int16_t param[];        /* slot + 1; negative: the record's original; 0: no column */
+} elL_plan;
+
+elL_plan *elL_checkplan(lua_State *L, int idx);
+
+/* }====== */
+
+/* {====== Collections and records (collection.c, record.c) ====== */
+
+enum { COLLECTION_META = 1, COLLECTION_RECORDS, COLLECTION_BLOCKS,
+       COLLECTION_UVS = COLLECTION_BLOCKS };
+
+typedef struct elL_collection {
+    el_rowset rs;
+    const elL_shape *shape;
+    void *taken;           /* a client library's result used as storage, or NULL */
+    const el_driver *driver;
+    size_t nrows;
+} elL_collection;
+
+/* Pushes an empty collection of rows of the shape at `shape_idx`. */
+elL_collection *elL_newcollection(lua_State *L, int shape_idx, const elL_shape *s);
+
+/* Pushes the i-th record (0 first) of the collection at `idx`. */
+void elL_collection_push(lua_State *L, int idx, elL_collection *c, size_t i);
+
+elL_collection *elL_testcollection(lua_State *L, int idx);
+
+/*
+** Where to put a client library's result that is to be the storage of the collection at
+** `idx`; the collection owns it from then on.
+*/
+void **elL_newresult(lua_State *L, int idx, elL_collection *c, const el_driver *d);
+
+enum { RECORD_OWNER = 1, RECORD_STATE, RECORD_UVS = RECORD_STATE };
+
+typedef struct elL_record {
+    const elL_shape *shape; /* anchored by the metatable */
+    union {                 /* anchored by RECORD_OWNER, or inside the record */
+        const unsigned char *row; /* packed cells; NULL: no row */
+        elL_collection *taken;    /* where `in_result`: cells of a client's result */
+    } u;
+    uint64_t dirty; /* bit per slot with a value not saved; of the first 64 */
+    uint32_t index; /* in its collection */
+    bool exists;    /* stands for a row of the database */
+    bool in_result;
+    bool has_state; /* RECORD_STATE is a table */
+    bool has_saved; /* the state has saved values */
+    bool flipped;   /* which half of the state is which; see record.c */
+} elL_record;
+
+/* The record at `idx`, or NULL. */
+elL_record *elL_testrecord(lua_State *L, int idx);
+elL_record *elL_checkrecord(lua_State *L, int idx);
+
+/* Pushes a record whose metatable is at `meta_idx`, with `extra` bytes behind it. */
+elL_record *elL_newrecord(lua_State *L, int meta_idx, const elL_shape *s, size_t extra);
+
+/* Pushes a record that carries its row itself. */
+void elL_pushinline(lua_State *L, int shape_idx, const elL_shape *s,
+                    const el_value *values);
+
+/*
+** Fills n values from the slots that `params` name as a plan does, and pushes n values
+** that keep them alive.
+*/
+void elL_record_bind(lua_State *L, int idx, elL_record *r, const int16_t *params, int n,
+                     el_value *out);
+
+/* What was written counts as saved from now on. */
+void elL_record_sync(lua_State *L, int idx, elL_record *r);
+
+/* Sets a slot to a generated key, as a value not saved yet. */
+void elL_record_setkey(lua_State *L, int idx, elL_record *r, int slot, lua_Integer key);
+
+/* Takes the columns of a returned row as saved values of the record at `idx`. */
+void elL_record_absorb(lua_State *L, int idx, elL_record *r, const elL_shape *s,
+                       const el_value *values);
+
+void elL_record_register(lua_State *L, int shape_idx, const elL_shape *s, int methods,
+                         int missing, int assign, int owner);
+
+/* }====== */
+
+/* {====== Connections (connection.c) and the funnel (run.c) ====== */
+
+/*
+** Told before and after each statement what cancels it (NULL afterwards); `cancel` may be
+** called from another thread.  The host names its own, if it handles Ctrl-C.
+*/
+typedef void (*elL_watch)(void (*cancel)(void *ud), void *ud);
+void elL_setwatch(lua_State *L, elL_watch watch);
+
+enum { CONN_NAME = 1, CONN_LISTENER, CONN_LOST, CONN_CURSORS, CONN_UVS = CONN_CURSORS };
+
+typedef struct elL_conn {
+    const void *tag; /* says that it is a connection */
+    el_conn *conn; /* NULL: closed */
+    el_statements *statements;
+    const el_driver *driver;
+    const char *name;
+    bool listening;
+    elL_watch watch; /* or NULL */
+} elL_conn;
+
+elL_conn *elL_checkconn(lua_State *L, int idx);
+
+/* Raises the error object of a failed statement; `sql` may be NULL. */
+int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
+                 const char *sql);
+
+/* Methods of connections that run plans; registered by connection.c. */
+extern const luaL_Reg elL_run_methods[];
+
+/* Makes the metatable of cursors. */
+void elL_cursor_register(lua_State *L);
+
+/* }====== */
+
+int luaopen_eloquent_core_null(lua_State *L);
+int luaopen_eloquent_core_errors(lua_State *L);
+int luaopen_eloquent_core_shape(lua_State *L);
+int luaopen_eloquent_core_plan(lua_State *L);
+int luaopen_eloquent_core_collection(lua_State *L);
+int luaopen_eloquent_core_record(lua_State *L);
+int luaopen_eloquent_core_connection(lua_State *L);
+int luaopen_eloquent_core_uid(lua_State *L);
+
+#endif

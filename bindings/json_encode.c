@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT
+**
+** json_encode.c - Lua values to JSON text.  Keys are sorted, so the same value makes the
+** same bytes.  What JSON cannot express is an error that names its path.
+*/
+#include <float.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+
+typedef struct encoder {
+    lua_State *L;
+    int slot; /* of the userdata that the text has moved to, nil while it is in `first` */
+    char *p;
+    size_t n, size;
+    bool pretty, unsorted;
+    char first[1024];
+} encoder;
+
+/* Where a value stands: its table, and its key or position in it. */
+typedef struct place {
+    const struct place *parent;
+    const void *table;
+    const char *key; /* NULL: a position */
+    lua_Integer position;
+    int depth;
+} place;
+
+static void encode_value(encoder *e, int idx, const place *at);
+
+/* {====== Text ====== */
+
+static void put(encoder *e, const char *text, size_t n) {
+    if (n > e->size - e->n) {
+        if (n > SIZE_MAX / 2 - e->n) {
+            luaL_error(e->L, "not enough memory");
+        }
+        size_t size = (e->n + n) * 2;
+        char *larger = lua_newuserdatauv(e->L, size, 0);
+        memcpy(larger, e->p, e->n);
+        lua_replace(e->L, e->slot);
+        e->p = larger;
+        e->size = size;
+    }
+    memcpy(e->p + e->n, text, n);
+    e->n += n;
+}
+
+static void put_char(encoder *e, char c) {
+    put(e, &c, 1);
+}
+
+static void put_line(encoder *e, int depth) {
+    if (e->pretty) {
+        put_char(e, '\n');
+        for (int i = 0; i < depth; i++) {
+            put(e, "  ", 2);
+        }
+    }
+}
+
+static void put_escaped(encoder *e, unsigned char c) {
+    static const char short_forms[] = {
+        ['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
+        ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't'};
+    static const char hex[] = "0123456789abcdef";
+    if (short_forms[c]) {
+        char text[2] = {'\\', short_forms[c]};
+        put(e, text, sizeof text);
+    } else {
+        char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        put(e, text, sizeof text);
+    }
+}
+
+static void put_string(encoder *e, const char *text, size_t n) {
+    size_t run = 0;
+    put_char(e, '"');
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x20 || c == '"' || c == '\\') {
+            put(e, text + run, i - run);
+            put_escaped(e, c);
+            run = i + 1;
+        }
+    }
+    put(e, text + run, n - run);
+    put_char(e, '"');
+}
+
+size_t elL_json_float(char *out, double d) {
+    /* 15 digits come back from any double but the smallest, which have fewer */
+    int n = 0, first = d > -DBL_MIN && d < DBL_MIN ? 1 : DBL_DIG;
+    for (int precision = first; precision <= DBL_DIG + 2; precision++) {
+        n = snprintf(out, EL_JSON_FLOAT, "%.*g", precision, d);
+        if (strtod(out, NULL) == d) {
+            break;
+        }
+    }
+    char point = *localeconv()->decimal_point;
+    char *dot = point != '.' ? strchr(out, point) : NULL;
+    if (dot) {
+        *dot = '.';
+    }
+    if (!strpbrk(out, ".e")) {
+        memcpy(out + n, ".0", 3);
+        n += 2;
+    }
+    return (size_t)n;
+}
+
+/* }====== */
+
+/* {====== Errors ====== */
+
+/* Adds "$.items[3].name" of the place; `n` bytes of `out` are used, its size is 200. */
+static size_t add_path(char *out, size_t n, const place *at) {
+    enum { SIZE = 200 };
+    if (!at) {
+        return n;
+    }
+    n = add_path(out, n, at->parent);
+    if (!at->table || n >= SIZE - 1) {
+        return n;
+    }
+    char key[48] = "";
+    if (at->key) {
+        el_error_copy(key, sizeof key, at->key, (unsigned)strnlen(at->key, sizeof key));
+    }
+    int m = at->key ? snprintf(out + n, SIZE - n, ".%s", key)
+                    : snprintf(out + n, SIZE - n, "[%lld]", (long long)at->position);
+    n += m > 0 ? (size_t)m : 0;
+    return n < SIZE ? n : SIZE - 1;
+}
+
+static int refuse(encoder *e, const place *at, const char *why) {
+    char path[200] = "";
+    add_path(path, 0, at);
+    return elL_fail(e->L, EL_ERR_VALUE, "JSON cannot express the value at $%s: it %s",
+                    path, why);
+}
+
+static void check_text(encoder *e, const place *at, const char *text, size_t n) {
+    if (!el_utf8_valid(text, n)) {
+        refuse(e, at, "is a string that is not valid UTF-8");
+    }
+}
+
+/* }====== */
+
+/* {====== Tables ====== */
+
+static void encode_array(encoder *e, int idx, size_t n, place *inner) {
+    put_char(e, '[');
+    for (size_t i = 1; i <= n; i++) {
+        put(e, ",", i > 1);
+        put_line(e, inner->depth);
+        inner->position = (lua_Integer)i;
+        lua_rawgeti(e->L, idx, inner->position);
+        encode_value(e, lua_gettop(e->L), inner);
+        lua_pop(e->L, 1);
+    }
+    if (n > 0) {
+        put_line(e, inner->depth - 1);
+    }
+    put_char(e, ']');
+}
+
+typedef struct key {
+    const char *text; /* of a string that its table keeps */
+    size_t n;
+} key;
+
+static int compare_keys(const void *a, const void *b) {
+    const key *x = a, *y = b;
+    int order = memcmp(x->text, y->text, x->n < y->n ? x->n : y->n);
+    return order != 0 ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+/*
+** Fills `keys` with at most n keys of the table at `idx`, all of them strings, and
+*returns
+** their number; a script's finaliser may have changed the table since they were counted.
+*/
+static size_t collect_keys(encoder *e, int idx, key *keys, size_t n) {
+    size_t i = 0;
+    for (lua_pushnil(e->L); lua_next(e->L, idx); lua_pop(e->L, 1)) {
+        if (i == n || lua_type(e->L, -2) != LUA_TSTRING) {
+            lua_pop(e->L, 2);
+            break;
+        }
+        keys[i].text = lua_tolstring(e->L, -2, &keys[i].n);
+        i++;
+    }
+    if (!e->unsorted) {
+        qsort(keys, i, sizeof *keys, compare_keys);
+    }
+    return i;
+}
+
+static void encode_object(encoder *e, int idx, size_t n, place *inner) {
+    key few[8], *keys = few;
+    if (n > sizeof few / sizeof *few) {
+        keys = lua_newuserdatauv(e->L, n * sizeof *keys, 0); /* n entries fit in memory */
+    }
+    n = collect_keys(e, idx, keys, n);
+    put_char(e, '{');
+    for (size_t i = 0; i < n; i++) {
+        put(e, ",", i > 0);
+        put_line(e, inner->depth);
+        inner->key = keys[i].text;
+        if (!el_utf8_valid(keys[i].text, keys[i].n)) {
+            refuse(e, inner->parent, "has a key that is not valid UTF-8");
+        }
+        put_string(e, keys[i].text, keys[i].n);
+        put(e, ": ", e->pretty ? 2 : 1);
+        lua_pushlstring(e->L, keys[i].text, keys[i].n);
+        lua_rawget(e->L, idx);
+        encode_value(e, lua_gettop(e->L), inner);
+        lua_pop(e->L, 1);
+    }
+    if (n > 0) {
+        put_line(e, inner->depth - 1);
+    }
+    put_char(e, '}');
+    if (keys != few) {
+        lua_pop(e->L, 1);
+    }
+}
+
+static void encode_table(encoder *e, int idx, const place *at) {
+    size_t n = 0;
+    const char *why = "";
+    place inner = {
+        .parent = at, .table = lua_topointer(e->L, idx), .depth = at->depth + 1};
+    for (const place *p = at; p; p = p->parent) {
+        if (p->table == inner.table) {
+            refuse(e, at, "contains itself");
+        }
+    }
+    if (inner.depth > EL_JSON_DEPTH) {
+        refuse(e, at, "is nested deeper than 512 levels");
+    }
+    switch (elL_json_kind(e->L, idx, &n, &why)) {
+    case JSON_ARRAY:
+        encode_array(e, idx, n, &inner);
+        return;
+    case JSON_OBJECT:
+        encode_object(e, idx, n, &inner);
+        return;
+    default:
+        refuse(e, at, why);
+    }
+}
+
+/* }====== */
+
+/* {====== Values ====== */
+
+static void encode_number(encoder *e, int idx, const place *at) {
+    char text[EL_JSON_FLOAT];
+    if (lua_isinteger(e->L, idx)) {
+        int n = snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(e->L, idx));
+        put(e, text, (size_t)n);
+        return;
+    }
+    double d = lua_tonumber(e->L, idx);
+    if (d - d != 0) {
+        refuse(e, at, "is an infinite float or not a number");
+    }
+    put(e, text, elL_json_float(text, d));
+}
+
+static void encode_userdata(encoder *e, int idx, const place *at) {
+    size_t n;
+    int64_t micros;
+    const char *text = elL_testdecimal(e->L, idx, &n);
+    if (text) {
+        put(e, text, n);
+    } else if ((text = elL_testobjectid(e->L, idx)) != NULL) {
+        put_string(e, text, strlen(text));
+    } else if (elL_testdatetime(e->L, idx, &micros)) {
+        elL_pushdatetimetext(e->L, micros);
+        text = lua_tolstring(e->L, -1, &n);
+        put_string(e, text, n);
+        lua_pop(e->L, 1);
+    } else {
+        refuse(e, at,
+               "is a userdata of another type; make it a table first, a record "
+               "with record:toTable()");
+    }
+}
+
+static void encode_value(encoder *e, int idx, const place *at) {
+    lua_State *L = e->L;
+    size_t n;
+    const char *text;
+    luaL_checkstack(L, 8, "JSON");
+    switch (lua_type(L, idx)) {
+    case LUA_TBOOLEAN:
+        text = lua_toboolean(L, idx) ? "true" : "false";
+        put(e, text, strlen(text));
+        return;
+    case LUA_TNUMBER:
+        encode_number(e, idx, at);
+        return;
+    case LUA_TSTRING:
+        text = lua_tolstring(L, idx, &n);
+        check_text(e, at, text, n);
+        put_string(e, text, n);
+        return;
+    case LUA_TTABLE:
+        encode_table(e, idx, at);
+        return;
+    case LUA_TUSERDATA:
+        encode_userdata(e, idx, at);
+        return;
+    case LUA_TLIGHTUSERDATA:
+        if (elL_isnull(L, idx)) {
+            put(e, "null", 4);
+            return;
+        }
+        break;
+    case LUA_TNIL:
+        refuse(e, at, "is nil; for null give eloquent.null");
+        return;
+    default:
+        break;
+    }
+    lua_pushfstring(L, "is a %s", luaL_typename(L, idx));
+    refuse(e, at, lua_tostring(L, -1));
+}
+
+static int encode(lua_State *L, int idx, bool pretty, bool unsorted) {
+    encoder e;
+    static const place root = {0};
+    idx = lua_absindex(L, idx);
+    luaL_checkstack(L, 8, "JSON");
+    lua_pushnil(L);
+    e.L = L;
+    e.slot = lua_gettop(L);
+    e.p = e.first;
+    e.n = 0;
+    e.size = sizeof e.first;
+    e.pretty = pretty;
+    e.unsorted = unsorted;
+    encode_value(&e, idx, &root);
+    lua_pushlstring(L, e.p, e.n);
+    lua_replace(L, e.slot);
+    return 1;
+}
+
+int elL_jsonencode(lua_State *L, int idx) {
+    return encode(L, idx, false, false);
+}
+
+static bool option(lua_State *L, const char *name, bool otherwise) {
+    if (lua_getfield(L, 2, name) != LUA_TNIL) {
+        luaL_argexpected(L, lua_isboolean(L, -1), 2, "boolean options");
+        otherwise = lua_toboolean(L, -1);
+    }
+    lua_pop(L, 1);
+    return otherwise;
+}
+
+/* json.encode(value, { pretty = false, sorted = true }) */
+int elL_json_encode(lua_State *L) {
+    luaL_checkany(L, 1);
+    if (lua_isnoneornil(L, 2)) {
+        return elL_jsonencode(L, 1);
+    }
+    luaL_checktype(L, 2, LUA_TTABLE);
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        luaL_tolstring(L, -2, NULL);
+        const char *name = lua_tostring(L, -1);
+        if (strcmp(name, "pretty") != 0 && strcmp(name, "sorted") != 0) {
+            return elL_fail(
+                L, EL_ERR_MISUSE,
+                "json.encode: unknown option '%s'; known are pretty and sorted", name);
+        }
+        lua_pop(L, 1);
+    }
+    return encode(L, 1, option(L, "pretty", false), !option(L, "sorted", true));
+}
+
+/* }====== */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+**
+** mysql_driver.h - what the files of the MySQL/MariaDB driver share.  Both client
+** libraries are served: what differs between them is guarded here and in mysql.c.
+*/
+#ifndef EL_MYSQL_DRIVER_H
+#define EL_MYSQL_DRIVER_H
+
+#include <mysql.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "driver.h"
+
+/* MariaDB Connector/C names itself in mysql.h; libmysqlclient 8 dropped my_bool. */
+#if defined(LIBMARIADB) || defined(MARIADB_BASE_VERSION)
+#define MY_LIBMARIADB 1
+typedef my_bool my_flag;
+#else
+#define MY_LIBMARIADB 0
+#if MYSQL_VERSION_ID >= 80000
+typedef bool my_flag;
+#else
+typedef my_bool my_flag;
+#endif
+#endif
+
+#pragma GCC visibility push(hidden) /* the module exports its driver, nothing else */
+
+/* {====== Connections (mysql.c) ====== */
+
+enum my_setting {
+    MY_HOST,
+    MY_USER,
+    MY_PASSWORD,
+    MY_NAME,
+    MY_SOCKET,
+    MY_SSL_CA,
+    MY_SSL_CAPATH,
+    MY_SSL_CERT,
+    MY_SSL_KEY,
+    MY_SSL_CIPHER,
+    MY_NSETTINGS
+};
+
+typedef enum my_tls {
+    MY_TLS_DISABLED,
+    MY_TLS_PREFERRED,
+    MY_TLS_REQUIRED,
+    MY_TLS_VERIFY_CA,
+    MY_TLS_VERIFY_FULL
+} my_tls;
+
+typedef struct my_stmt my_stmt;
+
+typedef struct my_conn {
+    el_conn base;
+    MYSQL *link;
+    char *settings[MY_NSETTINGS]; /* cancel connects once more with them; NULL: unset */
+    int port, connect_timeout;
+    my_tls tls;
+    unsigned long thread_id;
+    pthread_t owner;
+    atomic_uint calls;    /* odd while a call waits for the server */
+    my_stmt *unread;      /* its further results (CALL) are still on the wire */
+    uint64_t max_packet;  /* max_allowed_packet of the session, 0 when not yet asked */
+} my_conn;
+
+/* "host:port", or the path of the socket. */
+void el_my_target(const my_conn *c, char *out, size_t size);
+
+/* Around every call that waits for the server. */
+static inline void my_begin(my_conn *c) {
+    atomic_fetch_add(&c->calls, 1);
+}
+
+static inline void my_end(my_conn *c) {
+    atomic_fetch_add(&c->calls, 1);
+}
+
+/* EL_FAIL when the link is gone, or busy with unread results of another statement. */
+int el_my_ready(my_conn *c, const my_stmt *s, el_error *err);
+
+/* Runs a text whose result is not wanted, several results drained. */
+int el_my_run(my_conn *c, const char *sql, size_t len, el_error *err);
+
+/* Learns max_packet. */
+int el_my_ask_limits(my_conn *c, el_error *err);
+
+/* }====== */
+
+/* {====== Failures (mysql_error.c) ====== */
+
+/* Reports what the link (or the statement) says went wrong; `sql` may be NULL. */
+int el_my_fail(my_conn *c, MYSQL *link, const char *sql, size_t len, el_error *err);
+int el_my_fail_stmt(my_stmt *s, el_error *err);
+
+/* }====== */
+
+/* {====== A little SQL (mysql_sql.c) ====== */
+
+typedef enum my_verb {
+    MY_VERB_OTHER,
+    MY_VERB_QUERY, /* SELECT, WITH, VALUES, TABLE, ( */
+    MY_VERB_WRITE, /* INSERT, REPLACE, UPDATE, DELETE */
+    MY_VERB_CALL
+} my_verb;
+
+my_verb el_my_verb(const char *sql, size_t len);
+
+/* True when a `?` stands outside strings, quoted names and comments. */
+bool el_my_has_placeholder(const char *sql, size_t len);
+
+/* The table that an INSERT, REPLACE, UPDATE or DELETE names first; "" when unsure. */
+void el_my_table(const char *sql, size_t len, char *schema, char *table, size_t size);
+
+/* }====== */
+
+/* {====== Statements (mysql_stmt.c) and their values (mysql_values.c) ====== */
+
+typedef union my_slot { /* what a bound number or time points to */
+    long long i;
+    signed char b;
+    double d;
+    MYSQL_TIME time;
+} my_slot;
+
+typedef enum my_form { /* how a column arrives; chosen once per result */
+    MY_FORM_BOOL,
+    MY_FORM_INT,
+    MY_FORM_UNSIGNED,
+    MY_FORM_FLOAT,
+    MY_FORM_DOUBLE,
+    MY_FORM_DATE,
+    MY_FORM_TIME,
+    MY_FORM_DATETIME,
+    MY_FORM_BIT,
+    MY_FORM_BYTES /* the rest; my_cell.type tells what the bytes are */
+} my_form;
+
+typedef struct my_cell {
+    my_form form;
+    el_type type;
+    union {
+        long long i;
+        float f;
+        double d;
+        MYSQL_TIME time;
+    } fixed;
+    char *buffer;           /* owned, for MY_FORM_BIT and MY_FORM_BYTES */
+    unsigned long capacity; /* of the buffer */
+    const char *text;       /* the bytes of the current row */
+    unsigned long length;
+    my_flag null, error;
+    char scratch[40];       /* times and big numbers as text */
+    /* what the server said, to see whether the next execute says the same */
+    enum enum_field_types field_type;
+    unsigned field_flags, charset;
+    unsigned long width;
+} my_cell;
+
+struct my_stmt {
+    el_stmt base;
+    MYSQL_STMT *handle; /* NULL: runs as text */
+    MYSQL_RES *result;  /* of a text */
+    char *sql;
+    size_t len;
+    unsigned flags;
+    my_verb verb;
+    MYSQL_BIND *params;
+    my_slot *slots;
+    el_column *columns;
+    char *names; /* one block for all columns */
+    my_cell *cells;
+    MYSQL_BIND *binds;
+    bool bound;   /* the client library knows `binds` */
+    bool cursor;  /* rows come from a cursor on the server */
+    bool more;    /* further results follow on the wire */
+    unsigned long batch, batch_left; /* rows per fetch from the cursor */
+    uint64_t batch_bytes;
+};
+
+/* Binds all values; very long ones are left to el_my_send_long. */
+int el_my_bind(my_stmt *s, const el_value *args, el_error *err);
+
+/* Sends the values that el_my_bind left out, in pieces. */
+int el_my_send_long(my_stmt *s, const el_value *args, el_error *err);
+
+/*
+** Makes columns, cells and binds for these fields; keeps what is there when the server
+** said the same before.
+*/
+int el_my_describe(my_stmt *s, const MYSQL_FIELD *fields, unsigned n, el_error *err);
+void el_my_undescribe(my_stmt *s);
+
+/* Fetches again what was longer than its buffer, which grows; EL_OK or EL_FAIL. */
+int el_my_complete_row(my_stmt *s, el_error *err);
+
+/* Gives back what long values made the buffers grow to. */
+void el_my_shrink(my_stmt *s);
+
+/* Puts the text form of a row into the cells. */
+int el_my_load_text(my_stmt *s, MYSQL_ROW row, const unsigned long *lengths,
+                    el_error *err);
+
+void el_my_decode(my_cell *cell, el_value *out);
+
+int el_my_prepare(el_stmt **out, el_conn *c, const el_query *q, el_error *err);
+int el_my_execute(el_stmt *s, const el_value *args, int nargs, el_error *err);
+int el_my_fetch(el_stmt *s, el_error *err);
+int el_my_row(el_stmt *s, el_value *out, el_error *err);
+void el_my_reset(el_stmt *s);
+void el_my_finalize(el_stmt *s);
+
+/* }====== */
+
+#pragma GCC visibility pop
+
+#endif

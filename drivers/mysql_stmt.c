@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT
+**
+** mysql_stmt.c - the life of a statement: prepared on the server, or sent as text where
+** that is refused or not worth it; rows stored at once, or pulled from a cursor.
+*/
+#include <stdlib.h>
+#include <string.h>
+
+#include "mysql_driver.h"
+
+enum {
+    BATCH_MAX = 1000,         /* rows per fetch from a cursor */
+    BATCH_FIRST = 64,
+    BATCH_FIRST_WIDE = 4,     /* where a row may be long, before its size is known */
+    BATCH_BYTES = 256 * 1024, /* what a fetch should bring */
+    ER_UNSUPPORTED_PS = 1295,
+    ER_STALE_PREPARE = 1615,
+    CR_STALE_METADATA = 2057
+};
+
+/* {====== Prepare and finalize ====== */
+
+/* A result that is pulled needs a cursor.  Connector/C hangs or fails when the server
+** grants none, as for EXPLAIN or CHECK TABLE, so only queries ask for one. */
+static bool wants_cursor(const my_stmt *s) {
+    return (s->flags & EL_STMT_STREAM) && s->verb == MY_VERB_QUERY;
+}
+
+static int set_cursor(my_stmt *s, el_error *err) {
+    unsigned long kind = CURSOR_TYPE_READ_ONLY;
+    if (mysql_stmt_attr_set(s->handle, STMT_ATTR_CURSOR_TYPE, &kind)) {
+        return el_my_fail_stmt(s, err);
+    }
+    return EL_OK;
+}
+
+static void set_batch(my_stmt *s, unsigned long rows) {
+    s->batch = s->batch_left = rows;
+    s->batch_bytes = 0;
+    mysql_stmt_attr_set(s->handle, STMT_ATTR_PREFETCH_ROWS, &s->batch);
+}
+
+static int alloc_params(my_stmt *s, el_error *err) {
+    size_t n = (size_t)s->base.nparams;
+    if (n == 0) {
+        return EL_OK;
+    }
+    s->params = calloc(n, sizeof *s->params);
+    s->slots = calloc(n, sizeof *s->slots);
+    if (!s->params || !s->slots) {
+        return el_fail(err, EL_ERR_NOMEM, 0, "no memory for %zu parameters", n);
+    }
+    return EL_OK;
+}
+
+/* What the server said about the result, which may be nothing. */
+static int describe(my_stmt *s, el_error *err) {
+    my_conn *c = (my_conn *)s->base.conn;
+    unsigned n = mysql_stmt_field_count(s->handle);
+    if (n == 0) {
+        el_my_undescribe(s);
+        return EL_OK;
+    }
+    /* the link has what the last execute brought; the statement keeps older names */
+    if (c->link->fields && c->link->field_count == n) {
+        return el_my_describe(s, c->link->fields, n, err);
+    }
+    MYSQL_RES *meta = mysql_stmt_result_metadata(s->handle);
+    if (!meta) {
+        return el_my_fail_stmt(s, err);
+    }
+    int rc = el_my_describe(s, mysql_fetch_fields(meta), n, err);
+    mysql_free_result(meta);
+    return rc;
+}
+
+/* Prepares on the server; EL_DONE when it only takes the statement as text. */
+static int prepare_handle(my_stmt *s, el_error *err) {
+    my_conn *c = (my_conn *)s->base.conn;
+    s->handle = mysql_stmt_init(c->link);
+    if (!s->handle) {
+        return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a statement");
+    }
+    my_begin(c);
+    int failed = mysql_stmt_prepare(s->handle, s->sql, (unsigned long)s->len);
+    my_end(c);
+    if (failed) {
+        if (mysql_stmt_errno(s->handle) == ER_UNSUPPORTED_PS &&
+            !el_my_has_placeholder(s->sql, s->len)) {
+            mysql_stmt_close(s->handle);
+            s->handle = NULL;
+            return EL_DONE;
+        }
+        return el_my_fail_stmt(s, err);
+    }
+    s->base.nparams = (int)mysql_stmt_param_count(s->handle);
+    if (alloc_params(s, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    return wants_cursor(s) ? set_cursor(s, err) : EL_OK;
+}
+
+/* The columns that the prepared statement will return, before it ever ran. */
+static int describe_prepared(my_stmt *s, el_error *err) {
+    if (mysql_stmt_field_count(s->handle) == 0) {
+        return EL_OK;
+    }
+    MYSQL_RES *meta = mysql_stmt_result_metadata(s->handle);
+    if (!meta) {
+        return el_my_fail_stmt(s, err);
+    }
+    int rc = el_my_describe(s, mysql_fetch_fields(meta), mysql_num_fields(meta), err);
+    mysql_free_result(meta);
+    return rc;
+}
+
+int el_my_prepare(el_stmt **out, el_conn *base, const el_query *q, el_error *err) {
+    my_conn *c = (my_conn *)base;
+    if (!q->sql) {
+        return el_fail(err, EL_ERR_MISUSE, 0, "MySQL runs SQL, not documents");
+    }
+    if (el_my_ready(c, NULL, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    my_stmt *s = calloc(1, sizeof *s);
+    char *sql = malloc(q->len + 1);
+    if (!s || !sql) {
+        free(s);
+        free(sql);
+        return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a statement");
+    }
+    memcpy(sql, q->sql, q->len);
+    sql[q->len] = '\0';
+    s->sql = sql;
+    s->len = q->len;
+    s->flags = q->flags;
+    s->verb = el_my_verb(sql, q->len);
+    s->base.conn = base;
+    el_conn_retain(base);
+    /* queries are prepared even to run once: as text they lose digits of FLOAT */
+    bool as_text = (q->flags & EL_STMT_ONCE) && s->verb == MY_VERB_OTHER &&
+                   !el_my_has_placeholder(sql, q->len);
+    int rc = as_text ? EL_DONE : prepare_handle(s, err);
+    if (rc == EL_OK) {
+        rc = describe_prepared(s, err);
+    }
+    if (rc == EL_FAIL) {
+        el_my_finalize(&s->base);
+        return EL_FAIL;
+    }
+    *out = &s->base;
+    return EL_OK;
+}
+
+void el_my_finalize(el_stmt *base) {
+    my_stmt *s = (my_stmt *)base;
+    el_my_reset(base);
+    if (s->handle) {
+        mysql_stmt_close(s->handle);
+    }
+    el_my_undescribe(s);
+    free(s->params);
+    free(s->slots);
+    free(s->sql);
+    el_conn *c = s->base.conn;
+    free(s);
+    el_conn_release(c);
+}
+
+/* }====== */
+
+/* {====== Execute ====== */
+
+/* Reads what a CALL left on the wire. */
+static int drain(my_stmt *s, el_error *err) {
+    my_conn *c = (my_conn *)s->base.conn;
+    int rc = 0;
+    my_begin(c);
+    while ((rc = mysql_stmt_next_result(s->handle)) == 0) {
+        mysql_stmt_free_result(s->handle);
+    }
+    my_end(c);
+    s->more = false;
+    s->bound = false;
+    c->unread = NULL;
+    return rc > 0 && err ? el_my_fail_stmt(s, err) : EL_OK;
+}
+
+/* Drops the result, so that nothing of it is in memory or on the server. */
+static void drop_result(my_stmt *s) {
+    s->base.active = false;
+    if (s->result) {
+        mysql_free_result(s->result);
+        s->result = NULL;
+    } else if (s->handle && s->cursor) {
+        if (s->base.conn->open) {
+            mysql_stmt_reset(s->handle);
+        }
+    } else if (s->handle) {
+        /* Connector/C frees stored rows only while some are unread; and a seek in an
+           empty result makes its next execute wait for rows that never come */
+        if (mysql_stmt_num_rows(s->handle) > 0) {
+            mysql_stmt_data_seek(s->handle, 0);
+        }
+        mysql_stmt_free_result(s->handle);
+    }
+    s->cursor = false;
+    if (s->more) {
+        drain(s, NULL);
+    }
+    el_my_shrink(s);
+}
+
+void el_my_reset(el_stmt *base) {
+    if (base->active) {
+        drop_result((my_stmt *)base);
+    }
+}
+
+/* After `execute`: an unsigned count where all bits set means none. */
+static int64_t count_of(my_ulonglong n) {
+    return n == (my_ulonglong)-1 ? 0 : (int64_t)n;
+}
+
+static int run_text(my_stmt *s, el_error *err) {
+    my_conn *c = (my_conn *)s->base.conn;
+    my_begin(c);
+    int failed = mysql_real_query(c->link, s->sql, (unsigned long)s->len);
+    if (!failed) {
+        s->result = mysql_store_result(c->link);
+        failed = !s->result && mysql_field_count(c->link) > 0;
+    }
+    my_end(c);
+    if (failed) {
+        return el_my_fail(c, c->link, s->sql, s->len, err);
+    }
+    if (!s->result) {
+        s->base.affected = count_of(mysql_affected_rows(c->link));
+        s->base.last_id = (int64_t)mysql_insert_id(c->link);
+        el_my_undescribe(s);
+        return EL_OK;
+    }
+    s->base.active = true;
+    return el_my_describe(s, mysql_fetch_fields(s->result), mysql_num_fields(s->result),
+                          err);
+}
+
+/* The statement was prepared for columns that have changed since: once more. */
+static int prepare_again(my_stmt *s, el_error *err) {
+    mysql_stmt_close(s->handle);
+    s->handle = NULL;
+    free(s->params);
+    free(s->slots);
+    s->params = NULL;
+    s->slots = NULL;
+    s->bound = false;
+    int rc = prepare_handle(s, err);
+    return rc == EL_DONE ? el_fail(err, EL_ERR_OTHER, 0, "the statement has changed")
+                         : rc;
+}
+
+/* Binds, sends and runs; EL_DONE when the server wants it prepared again. */
+static int send_prepared(my_stmt *s, const el_value *args, el_error *err) {
+    my_conn *c = (my_conn *)s->base.conn;
+    if (el_my_bind(s, args, err) != EL_OK || el_my_send_long(s, args, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    if (wants_cursor(s)) {
+        bool wide = false;
+        for (int i = 0; i < s->base.ncolumns; i++) {
+            wide |= s->cells[i].form == MY_FORM_BYTES && s->cells[i].width > 0xFFFF;
+        }
+        set_batch(s, wide ? BATCH_FIRST_WIDE : BATCH_FIRST);
+    }
+    my_begin(c);
+    int failed = mysql_stmt_execute(s->handle);
+    my_end(c);
+    if (!failed) {
+        return EL_OK;
+    }
+    unsigned code = mysql_stmt_errno(s->handle);
+    if ((code == CR_STALE_METADATA || code == ER_STALE_PREPARE) &&
+        s->verb == MY_VERB_QUERY) {
+        return EL_DONE;
+    }
+    return el_my_fail_stmt(s, err);
+}
+
+/* Takes the whole result off the wire, unless a cursor on the server holds it. */
+static int store_result(my_stmt *s, el_error *err) {
+    my_conn *c = (my_conn *)s->base.conn;
+    s->base.active = true;
+    s->cursor = wants_cursor(s) && (c->link->server_status & SERVER_STATUS_CURSOR_EXISTS);
+    if (s->cursor) {
+        return EL_OK;
+    }
+    my_begin(c);
+    int failed = mysql_stmt_store_result(s->handle);
+    my_end(c);
+    if (failed) {
+        el_my_fail_stmt(s, err);
+        drop_result(s);
+        return EL_FAIL;
+    }
+    if (s->verb == MY_VERB_WRITE) { /* RETURNING: a row for each that was written */
+        s->base.affected = count_of(mysql_stmt_num_rows(s->handle));
+    }
+    s->more = mysql_more_results(c->link);
+    if (s->more) {
+        c->unread = s;
+    }
+    return EL_OK;
+}
+
+static int run_prepared(my_stmt *s, const el_value *args, el_error *err) {
+    int rc = send_prepared(s, args, err);
+    if (rc == EL_DONE) {
+        if (prepare_again(s, err) != EL_OK) {
+            return EL_FAIL;
+        }
+        rc = send_prepared(s, args, err);
+        if (rc == EL_DONE) {
+            rc = el_my_fail_stmt(s, err);
+        }
+    }
+    if (rc == EL_FAIL) {
+        return EL_FAIL;
+    }
+    s->base.last_id = (int64_t)mysql_stmt_insert_id(s->handle);
+    if (mysql_stmt_field_count(s->handle) == 0) {
+        s->base.affected = count_of(mysql_stmt_affected_rows(s->handle));
+        el_my_undescribe(s);
+        return EL_OK;
+    }
+    if (describe(s, err) != EL_OK) {
+        s->base.active = true;
+        store_result(s, err);
+        drop_result(s);
+        return EL_FAIL;
+    }
+    return store_result(s, err);
+}
+
+int el_my_execute(el_stmt *base, const el_value *args, int nargs, el_error *err) {
+    my_stmt *s = (my_stmt *)base;
+    my_conn *c = (my_conn *)base->conn;
+    el_my_reset(base);
+    base->affected = base->last_id = 0;
+    if (nargs != base->nparams) {
+        return el_fail(err, EL_ERR_MISUSE, 0,
+                       "the statement has %d placeholders, %d values were given",
+                       base->nparams, nargs);
+    }
+    if (el_my_ready(c, s, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    if (s->handle) {
+        return run_prepared(s, args, err);
+    }
+    return run_text(s, err);
+}
+
+/* }====== */
+
+/* {====== Rows ====== */
+
+/* The next fetch brings about BATCH_BYTES, by the size of the rows so far. */
+static void next_batch(my_stmt *s) {
+    uint64_t row = s->batch_bytes / s->batch + 1;
+    uint64_t rows = BATCH_BYTES / row;
+    uint64_t most = s->batch * 4 < BATCH_MAX ? s->batch * 4 : BATCH_MAX;
+    set_batch(s, (unsigned long)(rows < 1 ? 1 : rows > most ? most : rows));
+}
+
+static int end_of_rows(my_stmt *s, el_error *err) {
+    s->cursor = false; /* read to its end, so the server has closed it */
+    int rc = s->more ? drain(s, err) : EL_OK;
+    drop_result(s);
+    return rc == EL_OK ? EL_DONE : EL_FAIL;
+}
+
+static int fetch_text(my_stmt *s, el_error *err) {
+    MYSQL_ROW row = mysql_fetch_row(s->result);
+    if (!row) {
+        drop_result(s);
+        return EL_DONE;
+    }
+    if (el_my_load_text(s, row, mysql_fetch_lengths(s->result), err) != EL_OK) {
+        drop_result(s);
+        return EL_FAIL;
+    }
+    return EL_ROW;
+}
+
+int el_my_fetch(el_stmt *base, el_error *err) {
+    my_stmt *s = (my_stmt *)base;
+    my_conn *c = (my_conn *)base->conn;
+    if (!base->active) {
+        return EL_DONE;
+    }
+    if (s->result) {
+        return fetch_text(s, err);
+    }
+    if (s->cursor) {
+        if (el_my_ready(c, s, err) != EL_OK) {
+            drop_result(s);
+            return EL_FAIL;
+        }
+        if (s->batch_left == 0) {
+            next_batch(s);
+        }
+        s->batch_left--;
+    }
+    if (!s->bound && mysql_stmt_bind_result(s->handle, s->binds)) {
+        el_my_fail_stmt(s, err);
+        drop_result(s);
+        return EL_FAIL;
+    }
+    s->bound = true;
+    my_begin(c);
+    int rc = mysql_stmt_fetch(s->handle);
+    my_end(c);
+    if (rc == MYSQL_NO_DATA) {
+        return end_of_rows(s, err);
+    }
+    if (rc != 0 && rc != MYSQL_DATA_TRUNCATED) {
+        el_my_fail_stmt(s, err);
+        drop_result(s);
+        return EL_FAIL;
+    }
+    if (el_my_complete_row(s, err) != EL_OK) {
+        drop_result(s);
+        return EL_FAIL;
+    }
+    return EL_ROW;
+}
+
+int el_my_row(el_stmt *base, el_value *out, el_error *err) {
+    my_stmt *s = (my_stmt *)base;
+    if (!base->active) {
+        return el_fail(err, EL_ERR_MISUSE, 0, "no row: fetch one first");
+    }
+    for (int i = 0; i < base->ncolumns; i++) {
+        el_my_decode(&s->cells[i], &out[i]);
+    }
+    return EL_OK;
+}
+
+/* }====== */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+**
+** interrupt.h - what Ctrl-C does.  The first one stops the running Lua code with an
+** error of kind "canceled" and calls the registered function; the second one ends the
+** process at once with status 130.
+*/
+#ifndef EL_INTERRUPT_H
+#define EL_INTERRUPT_H
+
+#include <stdbool.h>
+
+struct lua_State;
+
+/*
+** Names the function that cancels what the main thread waits for; NULL when it waits
+** for nothing.  It is called from another thread, at most once for each Ctrl-C, and
+** never after a later el_interrupt_set has returned, so `ud` may be freed then.
+** Not to be called from `fn` itself.
+*/
+void el_interrupt_set(void (*fn)(void *ud), void *ud);
+
+/* Handles SIGINT for this state from now on. */
+void el_interrupt_install(struct lua_State *L);
+
+/* Back to the default, before the state is closed. */
+void el_interrupt_remove(void);
+
+/* True once SIGINT has arrived. */
+bool el_interrupted(void);
+
+#endif

@@ -1,0 +1,326 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What records can do: the methods of every row of a model. Values and dirty tracking are
+-- eloquent.core.record; here is when and how a record is written.
+local connections = require("eloquent.connections")
+local core = require("eloquent.core.record")
+local datetime = require("eloquent.core.datetime")
+local errors = require("eloquent.core.errors")
+local sql = require("eloquent.model.sql")
+
+local mask, set, exists = core.mask, core.set, core.exists
+local for_model = connections.for_model
+local now = datetime.now
+
+---@class eloquent.Record
+local Record = {}
+
+local function fail(kind, model, message, ...)
+    errors.raise({
+        kind = kind,
+        table = model._table,
+        message = message:format(...),
+    })
+end
+
+local function need_key(model, verb)
+    if not model._key then
+        fail("misuse", model, "%s has no primary key, so a record cannot be %s; mark a column with "
+            .. "{ primary = true }", model._name, verb)
+    end
+end
+
+--- Sets a timestamp column that the script has not set itself.
+local function touch(record, column, time)
+    if not core.isDirty(record, column) then
+        set(record, column, time)
+    end
+end
+
+--- Client-made keys: a column with `auto` that has no value yet.
+local function make_keys(record, model)
+    for _, column in ipairs(model._auto or {}) do
+        if core.get(record, column.name) == nil then
+            local uid = require("eloquent.core.uid")
+            set(record, column.name, column.type == "ulid" and uid.ulid() or uid.uuid7())
+        end
+    end
+end
+
+local function stamp(record, stamps)
+    local time = now()
+    if stamps.created then
+        touch(record, stamps.created, time)
+    end
+    if stamps.updated then
+        touch(record, stamps.updated, time)
+    end
+end
+
+--- Reads what the engine filled in, where its insert returns nothing.
+local function read_back(record, model, connection, known)
+    local back = known.back
+    if not back then
+        back = sql.read_back(model, connection:query_grammar(), known.reads)
+        known.back = back
+    end
+    local row = connection:core():first(back, core.get(record, model._key))
+    if row then
+        core.absorb(record, row)
+    end
+end
+
+--- Inserts a new record; model/statics calls it for `create`.
+function Record._insert(record, model)
+    local connection = for_model(model)
+    local conn = connection._core or connection:core()
+    local stamps = model._timestamps
+    if stamps then
+        stamp(record, stamps)
+    end
+    if model._auto then
+        make_keys(record, model)
+    end
+    local plans = model._plans
+    if not plans or plans.connection ~= connection then
+        plans = sql.plans(model, connection)
+    end
+    local key = mask(record)
+    local known = plans.insert[key]
+    if not known then
+        known = sql.insert(model, connection:query_grammar(), core.dirty(record), conn)
+        plans.insert[key] = known
+    end
+    conn:insert(known.plan, record)
+    if known.reads and model._key then
+        read_back(record, model, connection, known)
+    end
+    return record
+end
+
+local insert = Record._insert
+
+local function gone(record, model)
+    fail(
+        "notFound",
+        model,
+        "%s with this key is no longer in the table '%s', so nothing was saved",
+        model._name,
+        model._table
+    )
+end
+
+local function update(record, model)
+    local key = mask(record)
+    if key == 0 or type(key) == "string" and not core.isDirty(record) then
+        return record
+    end
+    need_key(model, "saved")
+    local stamps = model._timestamps
+    if stamps and stamps.updated and not core.isDirty(record, stamps.updated) then
+        set(record, stamps.updated, now())
+        key = mask(record)
+    end
+    local connection = for_model(model)
+    local plans = model._plans
+    if not plans or plans.connection ~= connection then
+        plans = sql.plans(model, connection)
+    end
+    local plan = plans.update[key]
+    if not plan then
+        plan = sql.update(model, connection:query_grammar(), core.dirty(record))
+        plans.update[key] = plan
+    end
+    local conn = connection._core or connection:core()
+    if conn:update(plan, record) == 0 then
+        gone(record, model)
+    end
+    return record
+end
+
+local model_of = core.model
+
+--- Writes the record: an insert when it is new, else an update of the columns that
+--- changed. Nothing changed, no statement.
+---
+---     user.name = "Ada"; user:save()
+---@return eloquent.Record self
+---Raises kind "notFound" when the row is gone, and what the database refuses.
+function Record:save()
+    local model = model_of(self)
+    if exists(self) then
+        return update(self, model)
+    end
+    return insert(self, model)
+end
+
+--- Sets several attributes; unknown names raise. Nothing is written yet.
+---@param data table<string, any>  column -> value; eloquent.null for NULL
+---@return eloquent.Record self
+function Record:fill(data)
+    local model = model_of(self)
+    model:_checkFillable(data)
+    return core.fill(self, data)
+end
+
+--- `fill` and `save`.
+---@param data table<string, any>
+---@return eloquent.Record self
+function Record:update(data)
+    if not exists(self) then
+        fail("misuse", model_of(self), "%s is not in the database yet; save it, or use create",
+            model_of(self)._name)
+    end
+    return Record.save(Record.fill(self, data))
+end
+
+--- Deletes the row.
+---@return boolean deleted  false when there was no such row any more
+function Record:delete()
+    local model = model_of(self)
+    need_key(model, "deleted")
+    if not exists(self) then
+        fail("misuse", model, "%s is not in the database, so it cannot be deleted", model._name)
+    end
+    local connection = for_model(model)
+    local plans = sql.plans(model, connection)
+    local plan = plans.delete
+    if not plan then
+        plan = sql.delete(model, connection:query_grammar())
+        plans.delete = plan
+    end
+    local conn = connection._core or connection:core()
+    local count = conn:write(plan, self)
+    core.setExists(self, false)
+    return count > 0
+end
+
+local function read_again(record, model)
+    need_key(model, "read again")
+    local connection = for_model(model)
+    local plans = sql.plans(model, connection)
+    plans.find = plans.find or sql.find(model, connection:query_grammar())
+    local key = core.original(record, model._key)
+    if key == nil then
+        fail("misuse", model, "%s has no key yet; save it first", model._name)
+    end
+    return connection:core():first(plans.find, key)
+end
+
+--- Reads the row again; what was not saved is forgotten.
+---@return eloquent.Record self
+---Raises kind "notFound" when the row is gone.
+function Record:refresh()
+    local model = model_of(self)
+    local row = read_again(self, model)
+    if not row then
+        fail("notFound", model, "%s with this key is no longer in the table '%s'", model._name,
+            model._table)
+    end
+    core.absorb(self, row)
+    core.setExists(self, true)
+    return self
+end
+
+--- The row as it is now, as another record; nil when it is gone.
+---@return eloquent.Record|nil
+function Record:fresh()
+    return read_again(self, model_of(self))
+end
+
+--- Whether an attribute (any, when none is named) was written and not saved.
+---@param name? string
+---@return boolean
+function Record:isDirty(name)
+    return core.isDirty(self, name)
+end
+
+---@param name? string
+---@return boolean
+function Record:isClean(name)
+    return not core.isDirty(self, name)
+end
+
+--- The value that the row was read or last saved with; all of them without a name.
+---@param name? string
+---@return any
+function Record:getOriginal(name)
+    if name then
+        return core.original(self, name)
+    end
+    local values = {}
+    for _, column in ipairs(core.shape(self):columns()) do
+        values[column] = core.original(self, column)
+    end
+    return values
+end
+
+--- The attributes that the last save wrote, with their values.
+---@return table<string, any>
+function Record:getChanges()
+    local values = {}
+    for _, name in ipairs(core.changes(self)) do
+        values[name] = core.get(self, name)
+    end
+    return values
+end
+
+--- The attributes that were written and not saved, with their values.
+---@return table<string, any>
+function Record:getDirty()
+    local values = {}
+    for _, name in ipairs(core.dirty(self)) do
+        values[name] = core.get(self, name)
+    end
+    return values
+end
+
+--- Whether the last save wrote an attribute (any, when none is named).
+---@param name? string
+---@return boolean
+function Record:wasChanged(name)
+    local changed = core.changes(self)
+    if not name then
+        return #changed > 0
+    end
+    for _, column in ipairs(changed) do
+        if column == name then
+            return true
+        end
+    end
+    return false
+end
+
+--- True when the record stands for a row of the database.
+---@return boolean
+function Record:exists()
+    return exists(self)
+end
+
+--- True when the attribute is NULL; raises when the query did not select it.
+---@param name string
+---@return boolean
+function Record:isNull(name)
+    return core.get(self, name) == nil
+end
+
+--- The value of the primary key.
+---@return any
+function Record:getKey()
+    local model = model_of(self)
+    return model._key and core.get(self, model._key)
+end
+
+--- A plain table of the attributes, without those the model hides; NULL is left out.
+---@return table<string, any>
+function Record:toTable()
+    return model_of(self):_visible(core.toTable(self))
+end
+
+--- JSON text of the attributes, without those the model hides; NULL is null.
+---@return string
+function Record:toJson()
+    return require("eloquent.core.json").encode(model_of(self):_visible(core.toTable(self, true)))
+end
+
+return Record

@@ -1,0 +1,221 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What models can do: `User:create`, `User:find` and every verb of the query builder. A
+-- model table finds them by its metatable.
+local connections = require("eloquent.connections")
+local core = require("eloquent.core.record")
+local errors = require("eloquent.core.errors")
+local sql = require("eloquent.model.sql")
+
+local for_model = connections.for_model
+local new_record = core.new
+local insert = require("eloquent.model.record")._insert
+
+---@class eloquent.Model
+local Model = {}
+
+local function misuse(message, ...)
+    errors.raise({ kind = "misuse", message = message:format(...) })
+end
+
+--- Verbs of the query builder that a model has too: `User:where(…)` starts a query.
+local QUERY_VERBS <const> = {
+    "where", "orWhere", "whereNot", "orWhereNot", "whereIn", "orWhereIn", "whereNotIn",
+    "orWhereNotIn", "whereNull", "orWhereNull", "whereNotNull", "orWhereNotNull",
+    "whereBetween", "orWhereBetween", "whereNotBetween", "orWhereNotBetween", "whereColumn",
+    "orWhereColumn", "whereLike", "orWhereLike", "whereNotLike", "orWhereNotLike",
+    "whereDate", "whereYear", "whereMonth", "whereDay", "whereExists", "whereNotExists",
+    "whereRaw", "orWhereRaw", "select", "addSelect", "selectRaw", "distinct", "join",
+    "leftJoin", "rightJoin", "crossJoin", "groupBy", "having", "havingRaw", "orderBy",
+    "orderByDesc", "orderByRaw", "latest", "oldest", "inRandomOrder", "limit", "offset",
+    "forPage", "lockForUpdate", "sharedLock", "when", "tap", "all", "get", "first",
+    "firstOrFail", "firstWhere", "findMany", "findOrFail", "sole", "value", "pluck", "exists",
+    "doesntExist", "count", "sum", "avg", "min", "max", "each", "chunk", "chunkById", "lazy",
+    "cursor", "paginate", "simplePaginate", "insert", "insertOrIgnore", "insertGetId",
+    "upsert", "truncate", "explain",
+}
+
+for _, verb in ipairs(QUERY_VERBS) do
+    Model[verb] = function(self, ...)
+        local query = self:query()
+        return query[verb](query, ...)
+    end
+end
+
+--- A query on the model's table.
+---@return eloquent.Query
+function Model:query()
+    if type(self) ~= "table" or not rawget(self, "_columns") then
+        misuse("call the model's verbs with a colon, as in User:find(1)")
+    end
+    return require("eloquent.query.builder").new(self)
+end
+
+-- {{{ definition, as the core wants it
+
+--- The shape of the model's records.
+function Model:_getShape()
+    local shape = rawget(self, "_shape")
+    if not shape then
+        shape = require("eloquent.core.shape").new({
+            model = self._name,
+            columns = self._columns,
+            methods = self._methods,
+            owner = self,
+        })
+        rawset(self, "_shape", shape)
+        local auto = {}
+        for _, column in ipairs(self._columns) do
+            if column.auto then
+                auto[#auto + 1] = column
+            end
+        end
+        -- False rather than absent: an absent field is looked for in the verbs each time.
+        rawset(self, "_auto", auto[1] and auto or false)
+        rawset(self, "_timestamps", self._timestamps or false)
+        rawset(self, "_fillable", self._fillable or false)
+        rawset(self, "_plans", false)
+    end
+    return shape
+end
+
+--- Refuses attributes that `fillable` does not list.
+function Model:_checkFillable(data)
+    local fillable = self._fillable
+    if not fillable then
+        return
+    end
+    for name in pairs(data) do
+        if not fillable[name] and self._column[name] then
+            misuse(
+                "%s.%s is not in the model's fillable list; set it by name: record.%s = value",
+                self._name,
+                name,
+                name
+            )
+        end
+    end
+end
+
+--- Drops from a plain table what the model hides.
+function Model:_visible(values)
+    local options = self._options
+    for _, name in ipairs(options and options.hidden or {}) do
+        values[name] = nil
+    end
+    if options and options.visible then
+        local visible = {}
+        for _, name in ipairs(options.visible) do
+            visible[name] = values[name]
+        end
+        return visible
+    end
+    return values
+end
+
+-- }}}
+
+--- A record that is not in the database yet.
+---
+---     local user = User:new{ name = "Ada" }
+---@param data? table<string, any>
+---@return eloquent.Record
+function Model:new(data)
+    if data and self._fillable then
+        self:_checkFillable(data)
+    end
+    return new_record(rawget(self, "_shape") or self:_getShape(), data)
+end
+
+--- Inserts a row and returns its record, with the values that the database made.
+---
+---     local user = User:create{ name = "Ada", email = "ada@example.org" }
+---@param data? table<string, any>  eloquent.null for NULL
+---@return eloquent.Record
+---Raises kind "value" for what a column can't hold, and what the database refuses.
+function Model:create(data)
+    if data and self._fillable then
+        self:_checkFillable(data)
+    end
+    return insert(new_record(rawget(self, "_shape") or self:_getShape(), data), self)
+end
+
+--- Inserts several rows, one after the other, in one transaction.
+---@param rows table<string, any>[]
+---@return eloquent.Record[]
+function Model:createMany(rows)
+    if type(rows) ~= "table" then
+        misuse("createMany takes a list of tables, got a %s", type(rows))
+    end
+    return self:transaction(function()
+        local records = {}
+        for i, row in ipairs(rows) do
+            records[i] = self:create(row)
+        end
+        return records
+    end)
+end
+
+--- The record with that primary key, or nil.
+---
+---     local user = User:find(1)
+---@param key any
+---@return eloquent.Record|nil
+function Model:find(key)
+    local connection = for_model(self)
+    local plans = self._plans
+    if not plans or plans.connection ~= connection then
+        plans = sql.plans(self, connection)
+    end
+    local plan = plans.find
+    if not plan then
+        if not self._key then
+            misuse("%s has no primary key to find by", self._name)
+        end
+        plan = sql.find(self, connection:query_grammar())
+        plans.find = plan
+    end
+    if key == nil then
+        misuse("%s:find expects a key, got nil", self._name)
+    end
+    return (connection._core or connection:core()):first(plan, key)
+end
+
+--- The first record whose field has the value, or nil.
+---@param field string
+---@param value any
+---@return eloquent.Record|nil
+function Model:findOneBy(field, value)
+    return self:query():where(field, value):first()
+end
+
+--- Writes columns of the row with that key.
+---@param key any
+---@param data table<string, any>
+---@return integer rows  0 when there is no such row
+function Model:updateById(key, data)
+    self:_checkFillable(data)
+    return self:query():where(self._key, key):update(data)
+end
+
+--- Deletes the row with that key.
+---@param key any
+---@return integer rows
+function Model:deleteById(key)
+    return self:query():where(self._key, key):delete()
+end
+
+--- Runs `fn` in a transaction on the model's connection; see eloquent.transaction.
+---@param fn fun(tx: eloquent.Connection): any
+---@param options? { attempts?: integer, isolation?: string }
+function Model:transaction(fn, options)
+    return for_model(self):transaction(fn, options)
+end
+
+--- The connection that the model uses now.
+---@return eloquent.Connection
+function Model:connection()
+    return for_model(self)
+end
+
+return Model

@@ -1,0 +1,402 @@
+-- SPDX-License-Identifier: MIT
+-- Terminal verbs that write new rows: insert, insertOrIgnore, insertGetId, upsert. Rows go out in statements of
+-- as many as fit, in one transaction, in the order given.
+local builder_sets = require("eloquent.query.sets")
+local datetime = require("eloquent.core.datetime")
+local fields = require("eloquent.query.fields")
+local node = require("eloquent.query.node")
+
+local misuse = fields.misuse
+
+-- Beyond this a longer statement gains nothing.
+local MOST_ROWS = 1000
+
+return function(Query, builder)
+    local prepare = builder.prepare
+
+    -- {====== The rows ======
+
+    local function as_list(rows, verb)
+        if type(rows) ~= "table" or getmetatable(rows) ~= nil and rows[1] == nil then
+            return misuse("%s expects a row or a list of rows as plain tables, got a %s", verb, type(rows))
+        end
+        if rows[1] == nil and next(rows) ~= nil then
+            return { rows }
+        end
+        return rows
+    end
+
+    local makers = {
+        uuid = function()
+            return require("eloquent.core.uid").uuid7()
+        end,
+        ulid = function()
+            return require("eloquent.core.uid").ulid()
+        end,
+    }
+
+    -- Values for columns that a row doesn't name: client-made keys and timestamps.
+    local function own_values(model, with_stamps)
+        local made = {}
+        if not model then
+            return made
+        end
+        for _, column in ipairs(model._columns) do
+            if column.auto then
+                made[column.name] = makers[column.type] or makers.uuid
+            end
+        end
+        if model._timestamps and with_stamps then
+            local now = datetime.now()
+            for _, name in pairs(model._timestamps) do
+                if type(name) == "string" then
+                    made[name] = function()
+                        return now
+                    end
+                end
+            end
+        end
+        return made
+    end
+
+    local function check_column(root, name, verb)
+        fields.identifier(name, verb)
+        if root.model and not root.model._column[name] then
+            fields.unknown(root.model, name)
+        end
+    end
+
+    --- The columns that the rows name between them; `alike` when every row has a value for each.
+    local function survey(root, rows, made, verb)
+        local known, count, alike = {}, 0, true
+        for i = 1, #rows do
+            local row, filled = rows[i], 0
+            if type(row) ~= "table" then
+                return misuse("%s: row %d is a %s; rows are tables of columns", verb, i, type(row))
+            end
+            for name in next, row do
+                if not known[name] then
+                    check_column(root, name, verb)
+                    known[name], count = true, count + 1
+                    alike = alike and i == 1
+                end
+                filled = filled + 1
+            end
+            alike = alike and filled == count
+        end
+        for name in next, made do -- a row without it gets it all the same
+            known[name] = true
+        end
+        return builder_sets.names(root, known, verb), alike
+    end
+
+    -- }======
+    -- {====== Statements ======
+
+    ---@class eloquent.Inserting
+    ---@field columns string[]
+    ---@field conflict fun(first: integer): table|nil  what to do about rows that are there already
+    ---@field conflict_key string
+    ---@field conflict_values any[]
+    ---@field ignores fun(): boolean  whether rows that are there are left alone
+
+    -- The node of a statement of `n` rows; the text of a batch that comes once is not kept.
+    local function statement_of(root, job, columns, n, absent, kept)
+        local key = kept and table.concat(columns, "\0") .. "\1" .. n .. "\1" .. job.conflict_key
+        local to = key and node.peek(root, "insert", key)
+        if to then
+            return to
+        end
+        local c = { clause = "action", verb = "insert", columns = columns, rows = n, absent = absent }
+        local values = n * #columns
+        for row in pairs(absent or {}) do
+            for _ in pairs(absent[row]) do
+                values = values - 1
+            end
+        end
+        c.conflict = job.conflict and job.conflict(values + 1)
+        c.once = not kept and n > 1 or nil
+        local width = values + #job.conflict_values
+        return kept and node.extend(root, "insert", key, c, width) or node.loose(root, c, width)
+    end
+
+    -- The values of rows from..to, and which of them are absent (nil: none).
+    local function values_of(rows, from, to, columns, made, extra)
+        local args, n, absent = {}, 0, nil
+        for i = from, to do
+            local row = rows[i]
+            for k = 1, #columns do
+                local name = columns[k]
+                local value = row[name]
+                if value == nil and made[name] then
+                    value = made[name]()
+                end
+                if value ~= nil then
+                    n = n + 1
+                    args[n] = value
+                else
+                    absent = absent or {}
+                    local here = i - from + 1
+                    absent[here] = absent[here] or {}
+                    absent[here][name] = true
+                end
+            end
+        end
+        for i = 1, #extra do
+            args[n + i] = extra[i]
+        end
+        return args, absent
+    end
+
+    local function run(q, to, args)
+        local core, plan, values = prepare(to, args, q:_connection())
+        return core:execute(plan, values)
+    end
+
+    -- Writes rows from..to, which all have these columns.
+    local function write_alike(q, job, rows, from, to, columns, made, grammar)
+        local root, total = q._node.root, 0
+        local room = math.min(MOST_ROWS, #columns > 0
+            and (grammar.max_params - #job.conflict_values) // #columns or 1)
+        if room < 1 then
+            return misuse("a row of %d columns is too wide for %s", #columns, grammar.title)
+        end
+        while from <= to do
+            local n = grammar:batch(to - from + 1, room)
+            n = #columns > 0 and n or 1
+            local args = values_of(rows, from, from + n - 1, columns, made, job.conflict_values)
+            local kept = n == 1 or n == room or grammar.name == "sqlite"
+            total = total + run(q, statement_of(root, job, columns, n, nil, kept), args)
+            from = from + n
+        end
+        return total
+    end
+
+    -- Rows with different columns, where a statement can say DEFAULT.
+    local function write_with_defaults(q, job, rows, columns, made, grammar)
+        local root, total = q._node.root, 0
+        local room = math.max(1, math.min(MOST_ROWS, (grammar.max_params - #job.conflict_values) // #columns))
+        for from = 1, #rows, room do
+            local n = math.min(room, #rows - from + 1)
+            local args, absent = values_of(rows, from, from + n - 1, columns, made, job.conflict_values)
+            total = total + run(q, statement_of(root, job, columns, n, absent, false), args)
+        end
+        return total
+    end
+
+    -- The columns of all that a row has a value for, and their key.
+    local function columns_of(row, columns, made)
+        local names = {}
+        for _, name in ipairs(columns) do
+            if row[name] ~= nil or made[name] then
+                names[#names + 1] = name
+            end
+        end
+        return names, table.concat(names, "\0")
+    end
+
+    -- Rows with different columns, where it can't: neighbours that are alike go together, so that the order stays.
+    local function write_runs(q, job, rows, columns, made, grammar)
+        local total, from = 0, 1
+        local names, key = columns_of(rows[1], columns, made)
+        for i = 2, #rows + 1 do
+            local next_names, next_key
+            if rows[i] then
+                next_names, next_key = columns_of(rows[i], columns, made)
+            end
+            if next_key ~= key then
+                total = total + write_alike(q, job, rows, from, i - 1, names, made, grammar)
+                from, names, key = i, next_names, next_key
+            end
+        end
+        return total
+    end
+
+    local function write(q, job, rows, verb)
+        local root = q._node.root
+        local made = own_values(root.model, true)
+        local columns, alike = survey(root, rows, made, verb)
+        local connection = q:_connection()
+        local grammar = connection:query_grammar()
+        if job.prepare then
+            job.prepare(columns)
+        end
+        local function all()
+            if alike then
+                return write_alike(q, job, rows, 1, #rows, columns, made, grammar)
+            elseif grammar.defaults_in_values then
+                return write_with_defaults(q, job, rows, columns, made, grammar)
+            end
+            return write_runs(q, job, rows, columns, made, grammar)
+        end
+        local function counted()
+            return job.ignores() and grammar:count_new(connection, all, #rows) or all()
+        end
+        return #rows == 1 and counted() or connection:transaction(counted)
+    end
+
+    local function new_job()
+        local function no()
+            return false
+        end
+        return { conflict_key = "", conflict_values = {}, ignores = no }
+    end
+
+    -- }======
+    -- {====== Verbs ======
+
+    --- Writes one row or a list of rows (any number, in one transaction); returns how many. A column that a row
+    --- leaves out gets its default. Timestamps and client-made keys of the model are filled in.
+    ---
+    ---     User:insert{ { name = "Ada" }, { name = "Grace", bio = eloquent.null } }
+    ---@param rows table|table[]
+    ---@return integer rows
+    function Query:insert(rows)
+        rows = as_list(rows, "insert")
+        return #rows == 0 and 0 or write(self, new_job(), rows, "insert")
+    end
+
+    --- Like insert, but leaves out rows whose unique columns are in the table already. Other mistakes still raise.
+    ---
+    ---     Tag:insertOrIgnore{ { name = "lua" }, { name = "c" } }
+    ---@param rows table|table[]
+    ---@return integer rows  how many were new
+    function Query:insertOrIgnore(rows)
+        rows = as_list(rows, "insertOrIgnore")
+        if #rows == 0 then
+            return 0
+        end
+        local job = new_job()
+        local same
+        job.conflict_key = "ignore"
+        function job.prepare(columns)
+            same = columns[1] or (self._node.root.model and self._node.root.model._key)
+        end
+        function job.conflict()
+            return { same = same }
+        end
+        function job.ignores()
+            return true
+        end
+        return write(self, job, rows, "insertOrIgnore")
+    end
+
+    --- Writes one row and returns its primary key.
+    ---
+    ---     local id = User:insertGetId{ name = "Ada" }
+    ---@param row table
+    ---@param key string|nil  name of the key, for tables without a model; "id" when left out
+    function Query:insertGetId(row, key)
+        if type(row) ~= "table" or row[1] ~= nil then
+            return misuse("insertGetId expects one row as a table of columns")
+        end
+        local root = self._node.root
+        key = root.model and builder.key_of(self, "insertGetId") or key or "id"
+        local made = own_values(root.model, true)
+        local columns = survey(root, { row }, made, "insertGetId")
+        local args = values_of({ row }, 1, 1, columns, made, {})
+        local names = table.concat(columns, "\0")
+        local to = node.peek(root, "insertGetId/" .. key, names)
+            or node.extend(root, "insertGetId/" .. key, names,
+                { clause = "action", verb = "insert", columns = columns, rows = 1, returning = key }, #args)
+        local connection = self:_connection()
+        local core, plan, values = prepare(to, args, connection)
+        if connection:query_grammar().returning then
+            return core:scalar(plan, values)
+        end
+        local _, last = core:execute(plan, values)
+        for i, name in ipairs(columns) do
+            if name == key then
+                return args[i]
+            end
+        end
+        return last
+    end
+
+    local function unique_columns(root, unique)
+        unique = type(unique) == "string" and { unique } or unique
+        if type(unique) ~= "table" or #unique == 0 then
+            return misuse("upsert expects the columns that tell a row is there: upsert(rows, { 'email' })")
+        end
+        for _, name in ipairs(unique) do
+            check_column(root, name, "upsert")
+        end
+        return unique
+    end
+
+    -- What an upsert writes when it isn't told: every column given but those that identify the row.
+    local function all_but(columns, unique, model)
+        local skip, names = {}, {}
+        for _, name in ipairs(unique) do
+            skip[name] = true
+        end
+        if model then
+            skip[model._key or ""] = true
+            skip[model._timestamps and model._timestamps.created or ""] = true
+        end
+        for _, name in ipairs(columns) do
+            if not skip[name] then
+                names[#names + 1] = name
+            end
+        end
+        return names
+    end
+
+    local function fill_sets(sets, update, model)
+        for _, name in ipairs(update) do
+            sets:add_given(name)
+        end
+        local values = {}
+        for name, value in pairs(update) do
+            if type(name) == "string" then
+                values[name] = value
+            end
+        end
+        sets:add_all(values)
+        local stamp = model and model._timestamps and model._timestamps.updated
+        if stamp and sets.key ~= "" and not sets.named[stamp] then
+            sets:add_given(stamp)
+        end
+    end
+
+    --- Writes rows, and updates those that are there already; returns the number of rows. `unique` names the columns
+    --- (with a unique index) that tell so; MySQL goes by any unique index instead. `update` lists the columns to
+    --- write then (all when left out), and may give some a value or raw SQL; an empty one writes none.
+    ---
+    ---     User:upsert({ { email = "ada@example.org", name = "Ada" } }, { "email" }, { "name" })
+    ---     Page:upsert(rows, "url", { hits = eloquent.raw("pages.hits + 1") })
+    ---@param rows table|table[]
+    ---@param unique string|string[]
+    ---@param update table|nil
+    ---@return integer rows
+    function Query:upsert(rows, unique, update)
+        rows = as_list(rows, "upsert")
+        local root = self._node.root
+        unique = unique_columns(root, unique)
+        if update ~= nil and type(update) ~= "table" then
+            return misuse("upsert: the columns to update are given as a table, got a %s", type(update))
+        elseif #rows == 0 then
+            return 0
+        end
+        local job, sets = new_job(), builder_sets.new(self, "upsert")
+        function job.prepare(columns)
+            fill_sets(sets, update or all_but(columns, unique, root.model), root.model)
+            job.conflict_key = "upsert\1" .. table.concat(unique, "\0") .. "\1" .. sets.key
+            job.conflict_values = sets.values
+        end
+        function job.conflict(first)
+            local items = {}
+            for i, item in ipairs(sets:placed(first)) do
+                items[i] = setmetatable({ first = item.first }, { __index = item })
+            end
+            return { unique = unique, sets = items, same = unique[1] }
+        end
+        function job.ignores()
+            return #sets.items == 0
+        end
+        local affected = write(self, job, rows, "upsert")
+        return #sets.items > 0 and #rows or affected
+    end
+
+    -- }======
+end

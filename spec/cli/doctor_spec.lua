@@ -1,0 +1,104 @@
+-- SPDX-License-Identifier: MIT
+
+local helper = require("spec.helper")
+local json = require("dkjson")
+
+-- What doctor says as a table, and its connections by name.
+local function ask(env, dir)
+    local r = helper.run({ "doctor", "--json" }, { env = env, dir = dir })
+    assert.equal("", r.stderr)
+    local report = json.decode(r.stdout)
+    local found = {}
+    for _, finding in ipairs(report.connections) do
+        found[finding.name] = finding
+    end
+    return r, report, found
+end
+
+describe("eloquent doctor", function()
+    it("finds SQLite working where nothing is configured, and makes no file", function()
+        local dir = helper.tmpdir()
+        local r, report, found = ask(nil, dir)
+        assert.equal(0, r.status)
+        assert.same({ name = "sqlite" }, report.default)
+        assert.equal("new", found.sqlite.state)
+        assert.equal("unused", found.pg.state)
+        assert.is_nil(helper.read(dir .. "/storage/app.sqlite"))
+        assert.is_false(require("eloquent.core.host").exists(dir .. "/storage"))
+    end)
+
+    it("opens what is there", function()
+        local r, _, found = ask({ SQLITE_PATH = ":memory:" })
+        assert.equal(0, r.status)
+        assert.equal("works", found.sqlite.state)
+        assert.equal("sqlite", found.sqlite.product)
+        assert.matches("^3%.%d+%.%d+$", found.sqlite.version)
+    end)
+
+    it("ends with 4 when the default cannot be reached, and shows no password", function()
+        local env = { DB_CONNECTION = "pg", PG_HOST = "127.0.0.1", PG_PORT = "1" }
+        env.PG_PASSWORD = "s3cr3t"
+        local r, _, found = ask(env)
+        assert.equal(4, r.status)
+        assert.equal("fails", found.pg.state)
+        assert.equal("connect", found.pg.kind)
+        assert.matches("127%.0%.0%.1:1", found.pg.error)
+        assert.not_matches("s3cr3t", r.stdout)
+        local plain = helper.run({ "doctor" }, { env = env })
+        assert.equal(4, plain.status)
+        assert.matches("\nfails +%*pg ", plain.stdout)
+        assert.matches("password +set +PG_PASSWORD\n", plain.stdout)
+        assert.not_matches("s3cr3t", plain.stdout .. plain.stderr)
+    end)
+
+    it("says which variables are ignored", function()
+        local r = helper.run({ "doctor" }, { env = { DB_MYSQL_CONNECTION = "mysql" } })
+        assert.equal(0, r.status)
+        assert.matches("\nignored  DB_MYSQL_CONNECTION: ", r.stdout)
+    end)
+
+    it("explains a default that is a list or unknown, and looks at the others", function()
+        local r, report, found = ask({ DB_CONNECTION = "mysql,pg", SQLITE_PATH = ":memory:" })
+        local _
+        assert.equal(4, r.status)
+        assert.matches("ONE name", report.default.error)
+        assert.equal("works", found.sqlite.state)
+        _, report = ask({ DB_CONNECTION = "postgres" })
+        assert.matches("pg", report.default.error)
+    end)
+
+    it("reports a malformed .env", function()
+        local dir = helper.tmpdir()
+        helper.write(dir, ".env", "what is this\n")
+        local r, report = ask(nil, dir)
+        assert.equal(1, r.status)
+        assert.matches("%.env", report.env_file.error)
+    end)
+
+    -- The servers of script/servers.
+    for name, prefix in pairs({ pg = "PG", mysql = "DB" }) do
+        local spec_prefix = name == "pg" and "EL_SPEC_PG_" or "EL_SPEC_MYSQL_"
+        it("reaches a " .. name .. " server and names its version and zone", function()
+            local env = { DB_CONNECTION = name }
+            for _, key in ipairs({ "HOST", "PORT", "USER", "PASSWORD", "NAME" }) do
+                env[prefix .. "_" .. key] = assert(
+                    os.getenv(spec_prefix .. key),
+                    "no server: script/servers start, then eval \"$(script/servers env)\""
+                )
+            end
+            local r, _, found = ask(env)
+            assert.equal(0, r.status)
+            assert.equal("works", found[name].state)
+            assert.matches("^%d+%.%d+", found[name].version)
+            assert.is_true(found[name].time_zone == "UTC" or found[name].time_zone == "+00:00")
+            if name == "mysql" then
+                assert.matches("STRICT", found[name].sql_mode)
+            end
+            env[prefix .. "_PASSWORD"] = "wr0ng"
+            r, _, found = ask(env)
+            assert.equal(4, r.status)
+            assert.equal("auth", found[name].kind)
+            assert.not_matches("wr0ng", r.stdout)
+        end)
+    end
+end)

@@ -1,0 +1,62 @@
+-- SPDX-License-Identifier: MIT
+
+local helper = require("spec.helper")
+
+-- Runs a script and sends SIGINT once it has written "ready"; the shell ignores SIGINT
+-- for what it starts in the background, so env(1) brings the default back.
+local function interrupt(code, signals)
+    local dir = helper.tmpdir()
+    helper.write(dir, "script.lua", code)
+    return helper.shell(([[
+        env --default-signal=INT %s run script.lua >out &
+        pid=$!
+        tries=0
+        while ! grep -q ready out 2>/dev/null && [ $tries -lt 200 ]; do
+            sleep 0.05
+            tries=$((tries + 1))
+        done
+        for i in %s; do kill -INT $pid; sleep 0.3; done
+        wait $pid
+        status=$?
+        cat out
+        exit $status
+    ]]):format(helper.quote(helper.binary()), signals or "1"), { dir = dir })
+end
+
+local ready = 'io.write("ready\\n") io.stdout:flush()\n'
+
+describe("Ctrl-C", function()
+    it("stops a loop of pure Lua with status 130", function()
+        local r = interrupt(ready .. "while true do end")
+        assert.same({ status = 130, stdout = "ready\n", stderr = "interrupted at script.lua:2\n" }, r)
+    end)
+
+    it("stops a loop inside a coroutine", function()
+        for _, call in ipairs({ "coroutine.wrap(f)()", "assert(coroutine.resume(coroutine.create(f)))" }) do
+            local r = interrupt(ready .. "local function f() while true do end end\n" .. call)
+            assert.equal(130, r.status)
+            assert.matches("^interrupted", r.stderr)
+        end
+    end)
+
+    it("runs what is to be closed", function()
+        local r = interrupt([[
+            local c <close> = setmetatable({}, { __close = function() print("closed") end })
+        ]] .. ready .. "while true do end")
+        assert.equal(130, r.status)
+        assert.equal("ready\nclosed\n", r.stdout)
+    end)
+
+    it("is an error object that a script may catch", function()
+        local r = interrupt(ready .. [[
+            local ok, err = pcall(function() while true do end end)
+            print(ok, err.kind)
+        ]])
+        assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\n", stderr = "" }, r)
+    end)
+
+    it("twice ends a script that catches everything", function()
+        local r = interrupt(ready .. "while true do pcall(function() while true do end end) end", "1 2")
+        assert.equal(130, r.status)
+    end)
+end)
