@@ -39,7 +39,7 @@ int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
         lua_call(L, 0, 0);
     }
     elL_pusherror(L, e, &where);
-    return lua_error(L);
+    elL_raise(L);
 }
 
 /* {====== Opening and closing ====== */

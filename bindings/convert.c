@@ -36,18 +36,19 @@ static const char *type_label(lua_State *L, int idx) {
 }
 
 /* Raises "User.age expects an integer, got a string". */
-static int wrong_type(lua_State *L, const elL_shape *s, int slot, int idx,
-                      const char *expected) {
+EL_NORETURN static int wrong_type(lua_State *L, const elL_shape *s, int slot, int idx,
+                                  const char *expected) {
     idx = lua_absindex(L, idx);
     const char *label = column_label(L, s, slot);
-    return elL_fail(L, EL_ERR_VALUE, "%s expects %s, got %s", label, expected,
+    elL_fail(L, EL_ERR_VALUE, "%s expects %s, got %s", label, expected,
                     type_label(L, idx));
 }
 
 /* Raises "User.age: <problem>". */
-static int bad_value(lua_State *L, const elL_shape *s, int slot, const char *problem) {
+EL_NORETURN static int bad_value(lua_State *L, const elL_shape *s, int slot,
+                                 const char *problem) {
     const char *label = column_label(L, s, slot);
-    return elL_fail(L, EL_ERR_VALUE, "%s: %s", label, problem);
+    elL_fail(L, EL_ERR_VALUE, "%s: %s", label, problem);
 }
 
 /* }====== */

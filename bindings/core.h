@@ -43,7 +43,7 @@ typedef struct elL_context {
 void elL_pusherror(lua_State *L, const el_error *e, const elL_context *where);
 
 /* Raises an error of a kind with a formatted message (as lua_pushfstring's). */
-int elL_fail(lua_State *L, el_errkind kind, const char *fmt, ...);
+int elL_fail(lua_State *L, el_errkind kind, const char *fmt, ...) EL_NORETURN;
 
 /* }====== */
 
@@ -109,7 +109,8 @@ elL_shape *elL_pushrawshape(lua_State *L, const el_column *columns, int n);
 bool elL_shape_fits(const elL_shape *s, const el_column *columns, int n);
 
 /* Raises: `key` is no column of the shape at `idx`; names the nearest. */
-int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const char *key);
+int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const char *key)
+    EL_NORETURN;
 
 /* }====== */
 
@@ -233,9 +234,10 @@ void elL_record_register(lua_State *L, int shape_idx, const elL_shape *s, int me
 
 /*
 ** Told before and after each statement what cancels it (NULL afterwards); `cancel` may be
-** called from another thread.  The host names its own, if it handles Ctrl-C.
+** called from another thread, and from a signal handler where `in_signal` says so.  The
+** host names its own, if it handles Ctrl-C.
 */
-typedef void (*elL_watch)(void (*cancel)(void *ud), void *ud);
+typedef void (*elL_watch)(void (*cancel)(void *ud), void *ud, bool in_signal);
 void elL_setwatch(lua_State *L, elL_watch watch);
 
 enum { CONN_NAME = 1, CONN_LISTENER, CONN_LOST, CONN_CURSORS, CONN_UVS = CONN_CURSORS };
@@ -254,7 +256,7 @@ elL_conn *elL_checkconn(lua_State *L, int idx);
 
 /* Raises the error object of a failed statement; `sql` may be NULL. */
 int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
-                 const char *sql);
+                 const char *sql) EL_NORETURN;
 
 /* Methods of connections that run plans; registered by connection.c. */
 extern const luaL_Reg elL_run_methods[];

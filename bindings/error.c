@@ -74,7 +74,7 @@ void elL_pusherror(lua_State *L, const el_error *e, const elL_context *where) {
 
 int elL_throw(lua_State *L, const el_error *e) {
     elL_pusherror(L, e, NULL);
-    return lua_error(L);
+    elL_raise(L);
 }
 
 int elL_fail(lua_State *L, el_errkind kind, const char *fmt, ...) {
@@ -87,7 +87,7 @@ int elL_fail(lua_State *L, el_errkind kind, const char *fmt, ...) {
     set_text(L, "message", message);
     set_position(L);
     set_metatable(L);
-    return lua_error(L);
+    elL_raise(L);
 }
 
 /* errors.new(fields): the table becomes an error object; file and line are added. */

@@ -123,6 +123,14 @@ static void cancel_running(void *ud) {
     c->driver->cancel(c, &ignored);
 }
 
+/* Names what Ctrl-C cancels from here on, or nothing. */
+static void watch(const elL_conn *c, bool running) {
+    if (c->watch) {
+        bool in_signal = (c->driver->caps & EL_CAP_SIGNAL_CANCEL) != 0;
+        c->watch(running ? cancel_running : NULL, running ? c->conn : NULL, in_signal);
+    }
+}
+
 /* Tells the listener, if any, about a statement that has ended. */
 static void tell(lua_State *L, const run *r, lua_Integer rows, bool failed) {
     if (!r->c->listening) {
@@ -146,9 +154,7 @@ static void tell(lua_State *L, const run *r, lua_Integer rows, bool failed) {
 
 /* Gives the statement back and raises. */
 static int failed(lua_State *L, run *r, const el_error *e) {
-    if (r->c->watch) {
-        r->c->watch(NULL, NULL);
-    }
+    watch(r->c, false);
     if (r->stmt) {
         el_statements_failed(r->c->statements, r->stmt, e);
         r->stmt = NULL;
@@ -158,9 +164,7 @@ static int failed(lua_State *L, run *r, const el_error *e) {
 }
 
 static void finish(lua_State *L, run *r, lua_Integer rows) {
-    if (r->c->watch) {
-        r->c->watch(NULL, NULL);
-    }
+    watch(r->c, false);
     el_statements_release(r->c->statements, r->stmt);
     r->stmt = NULL;
     tell(L, r, rows, false);
@@ -172,9 +176,7 @@ static void execute(lua_State *L, run *r, unsigned flags) {
     if (r->c->listening) {
         r->started = seconds();
     }
-    if (r->c->watch) {
-        r->c->watch(cancel_running, r->c->conn);
-    }
+    watch(r->c, true);
     if (el_statements_get(&r->stmt, r->c->statements, r->plan->sql, r->plan->len,
                           r->plan->flags | flags, &e) != EL_OK ||
         r->c->driver->execute(r->stmt, r->args, r->nargs, &e) != EL_OK) {
@@ -521,16 +523,12 @@ static int cursor_next(lua_State *L) {
                         ? few
                         : lua_newuserdatauv(
                               L, sizeof *row * (size_t)u->shape->ncells, 0);
-    if (u->c->watch) {
-        u->c->watch(cancel_running, u->c->conn);
-    }
+    watch(u->c, true);
     int got = u->c->driver->fetch(u->stmt, &e);
     if (got == EL_ROW && u->c->driver->row(u->stmt, row, &e) != EL_OK) {
         got = EL_FAIL;
     }
-    if (u->c->watch) {
-        u->c->watch(NULL, NULL);
-    }
+    watch(u->c, false);
     if (got == EL_ROW) {
         lua_getiuservalue(L, 1, CURSOR_SHAPE);
         elL_pushinline(L, -1, u->shape, row);
@@ -577,9 +575,7 @@ static int run_cursor(lua_State *L) {
     u->c = r.c;
     u->statements = r.c->statements;
     u->stmt = r.stmt;
-    if (r.c->watch) {
-        r.c->watch(NULL, NULL);
-    }
+    watch(r.c, false);
     u->shape = push_shape(L, &r);
     lua_setiuservalue(L, 4, CURSOR_SHAPE);
     lua_getiuservalue(L, CONN_ARG, CONN_CURSORS);

@@ -115,10 +115,10 @@ int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const ch
     }
     const char *owner = s->model ? s->model : "this row";
     if (nearest) {
-        return elL_fail(L, EL_ERR_MISUSE, "%s has no column '%s'; did you mean '%s'?",
-                        owner, key, nearest);
+        elL_fail(L, EL_ERR_MISUSE, "%s has no column '%s'; did you mean '%s'?",
+                 owner, key, nearest);
     }
-    return elL_fail(L, EL_ERR_MISUSE, "%s has no column '%s'", owner, key);
+    elL_fail(L, EL_ERR_MISUSE, "%s has no column '%s'", owner, key);
 }
 
 /* }====== */

@@ -53,7 +53,8 @@ enum { /* capabilities */
     EL_CAP_DDL_IN_TX = 1u << 2,
     EL_CAP_RETURNING = 1u << 3,
     EL_CAP_DOCUMENTS = 1u << 4, /* takes commands, not SQL */
-    EL_CAP_NUMBERED = 1u << 5   /* placeholders are $1, $2 instead of ? */
+    EL_CAP_NUMBERED = 1u << 5,  /* placeholders are $1, $2 instead of ? */
+    EL_CAP_SIGNAL_CANCEL = 1u << 6 /* `cancel` may be called from a signal handler */
 };
 
 enum {                        /* prepare flags */

@@ -8,8 +8,10 @@
 
 #if defined(__GNUC__)
 #define EL_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+#define EL_NORETURN __attribute__((noreturn))
 #else
 #define EL_PRINTF(fmt, first)
+#define EL_NORETURN
 #endif
 
 /* Kinds come from codes (SQLSTATE, extended result code, errno), never from text. */

@@ -5,6 +5,7 @@
 ** quote the value that was refused.
 */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,8 @@ static const my_meaning meanings[] = {
     {1109, UNKNOWN_TABLE, "is not part of the statement"},
     {1050, EL_ERR_SYNTAX, STYLE_TABLE, "42P07", "exists already"},
     {1305, EL_ERR_SYNTAX, STYLE_TEXT, NULL, ""},
+    {1136, EL_ERR_SYNTAX, STYLE_PLAIN, "42601",
+     "the number of values is not the number of columns"},
     {1406, WRONG_VALUE, "the value is too long"},
     {1264, WRONG_VALUE, "the value is out of range"},
     {1265, WRONG_VALUE, "the value does not fit the type"},
@@ -395,10 +398,14 @@ static void add_near(my_message *m, const char *text) {
     }
 }
 
-/* "Can't connect to server on 'host' (111)": what the number means. */
+/* "Can't connect to server on 'host' (111)": what the number means.  Connector/C looks
+** too early and finds EINPROGRESS, so that the reason is lost. */
 static const char *system_reason(const char *text) {
     const char *open = strrchr(text, '(');
     int code = open && isdigit((unsigned char)open[1]) ? atoi(open + 1) : 0;
+    if (code == EINPROGRESS) {
+        return "connection refused, or host not reachable";
+    }
     return code ? strerror(code) : "no answer";
 }
 
@@ -557,6 +564,11 @@ static int report(my_conn *c, MYSQL *link, const my_failure *f, const char *sql,
     my_meaning meaning = meaning_of(f->code, f->state);
     char schema[sizeof names.table] = "";
     bool lost = ends_link(f->code);
+    if (lost && link != c->link) { /* it never was one */
+        meaning.kind = EL_ERR_CONNECT;
+        meaning.words = "no answer within connect_timeout, or the server closed the "
+                        "connection while it was made";
+    }
     if (lost && link == c->link) {
         c->base.open = false;
     }
@@ -575,7 +587,7 @@ static int report(my_conn *c, MYSQL *link, const my_failure *f, const char *sql,
     el_fail(err, meaning.kind, (int)f->code, "%s", m.text);
     if (first) {
         const char *state = meaning.sqlstate ? meaning.sqlstate : f->state;
-        memcpy(err->sqlstate, state, sizeof err->sqlstate - 1);
+        PUT(err->sqlstate, ((my_span){state, strlen(state)}));
         memcpy(err->table, names.table, sizeof err->table);
         memcpy(err->column, names.column, sizeof err->column);
         memcpy(err->constraint, names.constraint, sizeof err->constraint);

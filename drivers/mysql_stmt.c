@@ -217,9 +217,9 @@ void el_my_reset(el_stmt *base) {
     }
 }
 
-/* After `execute`: an unsigned count where all bits set means none. */
-static int64_t count_of(my_ulonglong n) {
-    return n == (my_ulonglong)-1 ? 0 : (int64_t)n;
+/* A count of the client library, where all bits set mean none. */
+static int64_t count_of(uint64_t n) {
+    return n == UINT64_MAX ? 0 : (int64_t)n;
 }
 
 static int run_text(my_stmt *s, el_error *err) {

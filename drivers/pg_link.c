@@ -83,7 +83,7 @@ int el_pg_settings_init(pg_settings *s, const el_option *opts, el_error *err) {
     if (el_option_int(&s->timeout, opts, "connect_timeout", 0, 86400, 10, err) != EL_OK) {
         return EL_FAIL;
     }
-    while (opts[count].key != NULL) {
+    while (opts != NULL && opts[count].key != NULL) {
         count++;
     }
     s->keys = calloc(count + NEXTRA + 1, sizeof *s->keys);
@@ -97,7 +97,7 @@ int el_pg_settings_init(pg_settings *s, const el_option *opts, el_error *err) {
         }
         named = named || strcmp(key, "application_name") == 0;
         if (strcmp(key, "host") == 0 || strcmp(key, "service") == 0) {
-            s->several_hosts = key[0] == 's' || strchr(value, ',') != NULL;
+            s->several_hosts |= key[0] == 's' || strchr(value, ',') != NULL;
         }
         ok = add(s, &n, strcmp(key, "name") == 0 ? "dbname" : key, value);
     }

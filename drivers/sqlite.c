@@ -658,7 +658,8 @@ static const char *const sq_options[] = {
 const el_driver el_sqlite_driver = {
     .abi = EL_DRIVER_ABI,
     .name = "sqlite",
-    .caps = EL_CAP_TRANSACTIONS | EL_CAP_SAVEPOINTS | EL_CAP_DDL_IN_TX | EL_CAP_RETURNING,
+    .caps = EL_CAP_TRANSACTIONS | EL_CAP_SAVEPOINTS | EL_CAP_DDL_IN_TX | EL_CAP_RETURNING |
+            EL_CAP_SIGNAL_CANCEL,
     .options = sq_options,
     .open = el_sqlite_open,
     .close = el_sqlite_close,

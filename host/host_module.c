@@ -38,9 +38,21 @@ static void push_args(lua_State *L, const el_host *host) {
     }
 }
 
+/* host.sleep(seconds): waits; Ctrl-C ends the wait early. */
+static int host_sleep(lua_State *L) {
+    lua_Number seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds <= 86400, 1, "0 to 86400 seconds expected");
+    struct timespec t;
+    t.tv_sec = (time_t)seconds;
+    t.tv_nsec = (long)((seconds - (lua_Number)t.tv_sec) * 1e9);
+    nanosleep(&t, NULL);
+    return 0;
+}
+
 int luaopen_eloquent_core_host(lua_State *L) {
     static const luaL_Reg functions[] = {{"clock", host_clock},
                                          {"now", host_now},
+                                         {"sleep", host_sleep},
                                          {"interrupted", host_interrupted},
                                          {NULL, NULL}};
     const el_host *host = el_state_host(L);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
 **
-** interrupt.c - Ctrl-C.  The signal handler may only set a hook and post a semaphore;
-** cancelling may need a connection of its own (MySQL), so a thread does that.
+** interrupt.c - Ctrl-C.  The signal handler may do little more than set a hook; cancelling
+** may need a connection of its own (MySQL), so a thread does that where it must.
 */
 #include "interrupt.h"
 #include "host.h"
@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 /* A signal handler has no argument, so this is the one file with state of its own. */
@@ -23,6 +24,8 @@ static struct {
     bool thread_started;
     void (*fn)(void *ud);
     void *ud;
+    void (*volatile direct)(void *ud); /* called by the signal handler itself */
+    void *volatile direct_ud;
 } canceler = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void *cancel_thread(void *unused) {
@@ -56,9 +59,17 @@ static void start_thread(void) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void el_interrupt_set(void (*fn)(void *ud), void *ud) {
+void el_interrupt_set(void (*fn)(void *ud), void *ud, bool in_signal) {
     if (main_state == NULL) {
         return; /* nobody handles SIGINT: it ends the process anyway */
+    }
+    if (in_signal) { /* the handler runs on this thread: order is all it takes */
+        canceler.direct = NULL;
+        atomic_signal_fence(memory_order_seq_cst);
+        canceler.direct_ud = ud;
+        atomic_signal_fence(memory_order_seq_cst);
+        canceler.direct = fn;
+        return;
     }
     if (fn != NULL && !canceler.thread_started) {
         start_thread();
@@ -100,6 +111,9 @@ static void on_sigint(int signal) {
         stop_pending = 1;
         lua_sethook(main_state, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
         lua_sethook(running_state, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+    }
+    if (canceler.direct != NULL) {
+        canceler.direct(canceler.direct_ud);
     }
     if (canceler.thread_started) {
         sem_post(&canceler.pending);
@@ -178,7 +192,10 @@ void el_interrupt_remove(void) {
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
-    el_interrupt_set(NULL, NULL);
+    el_interrupt_set(NULL, NULL, true);
+    if (canceler.thread_started) {
+        el_interrupt_set(NULL, NULL, false);
+    }
     main_state = running_state = NULL;
 }
 

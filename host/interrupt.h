@@ -13,11 +13,12 @@ struct lua_State;
 
 /*
 ** Names the function that cancels what the main thread waits for; NULL when it waits
-** for nothing.  It is called from another thread, at most once for each Ctrl-C, and
-** never after a later el_interrupt_set has returned, so `ud` may be freed then.
-** Not to be called from `fn` itself.
+** for nothing.  It is called at most once for each Ctrl-C, and never after a later
+** el_interrupt_set has returned, so `ud` may be freed then.  With `in_signal` the signal
+** handler itself calls it; without, a thread of its own does, which the first such call
+** starts.  Not to be called from `fn` itself.
 */
-void el_interrupt_set(void (*fn)(void *ud), void *ud);
+void el_interrupt_set(void (*fn)(void *ud), void *ud, bool in_signal);
 
 /* Handles SIGINT for this state from now on. */
 void el_interrupt_install(struct lua_State *L);

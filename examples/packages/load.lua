@@ -146,7 +146,9 @@ function Load:write_dependencies(batch, old)
         end
     end
     changes.inserted = changes.inserted + Dependency:insert(new_rows)
-    changes.deleted = changes.deleted + Dependency:whereIn("id", gone):delete()
+    if gone[1] then
+        changes.deleted = changes.deleted + Dependency:whereIn("id", gone):delete()
+    end
 end
 
 local function tag_id_of(record)

@@ -65,33 +65,39 @@ local function read_arguments(words)
 end
 
 local nouns <const> = {
-    { "Package", "package" }, { "Maintainer", "maintainer" }, { "Section", "section" },
-    { "Dependency", "dependencie" }, { "Tag", "tag" }, { "PackageTag", "tag on package" },
+    { "Package", "packages" }, { "Maintainer", "maintainers" }, { "Section", "sections" },
+    { "Dependency", "dependencies" }, { "Tag", "tags" }, { "PackageTag", "tags of packages" },
 }
+
+-- "3 inserted, 1 deleted"; empty when nothing changed.
+local function told_changes(changes)
+    local parts = {}
+    for _, what in ipairs({ "inserted", "updated", "deleted" }) do
+        if changes[what] > 0 then
+            parts[#parts + 1] = numbers.grouped(changes[what]) .. " " .. what
+        end
+    end
+    return table.concat(parts, ", ")
+end
 
 -- Says on standard error what loading did.
 local function tell(loaded, seconds)
     local lines = {}
     for _, noun in ipairs(nouns) do
-        local changes, parts = loaded.changes[noun[1]], {}
-        for _, what in ipairs({ "inserted", "updated", "deleted" }) do
-            if changes[what] > 0 then
-                parts[#parts + 1] = numbers.grouped(changes[what]) .. " " .. what
-            end
-        end
-        if parts[1] then
-            lines[#lines + 1] = ("  %-16s %s\n"):format(noun[2] .. "s", table.concat(parts, ", "))
+        local text = told_changes(loaded.changes[noun[1]])
+        if text ~= "" then
+            lines[#lines + 1] = ("  %-16s  %s\n"):format(noun[2], text)
         end
     end
+    io.stderr:write(
+        ("%s read in %.1f s"):format(numbers.count(loaded.packages, "package"), seconds),
+        lines[1] and "\n" or "; nothing changed\n",
+        table.concat(lines)
+    )
     if loaded.repeated > 0 then
         io.stderr:write(numbers.count(loaded.repeated, "repeated stanza"), " left out\n")
     end
-    io.stderr:write(
-        ("%s read in %.1f s: "):format(numbers.count(loaded.packages, "package"), seconds),
-        lines[1] and "\n" or "nothing changed\n",
-        table.concat(lines),
-        "\n"
-    )
+    io.stderr:write("\n")
 end
 
 local function load_index(path)

@@ -253,6 +253,14 @@ function List:contains(first, ...)
     return List.first(self, condition("contains", count, first, ...)) ~= nil
 end
 
+-- The primary key of a record's model. Rows of raw queries have none, and raise for what they don't have.
+local function key_name(item)
+    local ok, model = pcall(function()
+        return item._model
+    end)
+    return ok and type(model) == "table" and model._key or "id"
+end
+
 --- The item whose primary key is `key`; or nil.
 ---
 ---     local ada = users:find(1)
@@ -260,10 +268,10 @@ function List:find(key)
     if type(key) == "function" then
         return List.first(self, key)
     end
+    local name = #self > 0 and key_name(self[1])
     for i = 1, #self do
         local item = self[i]
-        local model = item._model
-        if item[model and model._key or "id"] == key then
+        if item[name] == key then
             return item
         end
     end

@@ -302,6 +302,12 @@ function Connection:query_grammar()
     return grammar
 end
 
+--- The quoting and placeholders of this engine.
+---@return eloquent.Dialect
+function Connection:dialect()
+    return require("eloquent.query.dialect")[self.driver]
+end
+
 --- Asks the server for a sign of life.
 function Connection:ping()
     self:core():ping()

@@ -78,11 +78,16 @@ static void unique_keys(void **state) {
     run_failing(c, sql, NOARGS, &err);
     assert_names(&err, "e_child", "id", "PRIMARY");
     /* another table than the first one: no guess */
+    run(c, "INSERT INTO e_check VALUES (1)", NOARGS);
     run_failing(c, "UPDATE e_check x, e_user u SET u.email = 'a@b' WHERE u.id = 2", NOARGS,
                 &err);
-    if (err.kind == EL_ERR_UNIQUE && strcmp(c->product, "mariadb") == 0) {
-        assert_names(&err, "", "", "users_email_unique");
-    }
+    assert_kind(&err, EL_ERR_UNIQUE, "23505");
+    assert_string_equal(err.constraint, "users_email_unique");
+    assert_string_not_equal(err.table, "e_check");
+    run_failing(c,
+                "UPDATE e_check x JOIN e_user u SET u.email = 'a@b' WHERE u.id = 2", NOARGS,
+                &err);
+    assert_string_not_equal(err.table, "e_check");
     run(c, "DELETE FROM e_user WHERE id = 2", NOARGS);
 }
 
@@ -222,7 +227,7 @@ static void refusals(void **state) {
     refused("password", "s3cr3t", EL_ERR_AUTH, setting("EL_SPEC_MYSQL_USER"));
     refused("user", "nobody_here", EL_ERR_AUTH, "nobody_here");
     refused("name", "mysql", EL_ERR_AUTH, setting("EL_SPEC_MYSQL_PORT"));
-    refused("port", "1", EL_ERR_CONNECT, "127.0.0.1:1: Connection refused");
+    refused("port", "1", EL_ERR_CONNECT, "onnection refused");
     refused("socket", "/nonexistent/my.sock", EL_ERR_CONNECT, "/nonexistent/my.sock");
     refused("host", "no-such-host.invalid", EL_ERR_CONNECT, "no-such-host.invalid");
 }

@@ -4,8 +4,9 @@
 -- where it is written, and remembers that place and its turn, because a Lua table forgets
 -- the order it was written in. What needs the whole model is checked by its definition.
 
-local fail = require("eloquent.support.misuse")
-local nearest = require("eloquent.support.nearest")
+local later = require("eloquent.support.later")
+local fail = later("eloquent.support.misuse")
+local nearest = later("eloquent.support.nearest")
 local position = require("eloquent.support.position")
 local types = require("eloquent.schema.types")
 

@@ -142,9 +142,6 @@ end
 ---@param given any
 ---@return { foreignKeys: eloquent.ForeignKeySpec[], indexes: eloquent.IndexSpec[] }
 function database.read(fail, model, given)
-    if given == nil then
-        return { foreignKeys = {}, indexes = {} }
-    end
     check_keys(function(message, ...)
         fail("database: " .. message, ...)
     end, given, { foreignKeys = true, indexes = true })

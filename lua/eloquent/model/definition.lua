@@ -3,11 +3,12 @@
 -- SqlModel "Name" { ... }: reads and checks a definition and makes the model. What models
 -- and records do is model/statics.lua and model/record.lua.
 
+local later = require("eloquent.support.later")
 local column_module = require("eloquent.model.column")
-local database = require("eloquent.model.database")
+local database = later("eloquent.model.database")
 local errors = require("eloquent.core.errors")
-local inflect = require("eloquent.support.inflect")
-local nearest = require("eloquent.support.nearest")
+local inflect = later("eloquent.support.inflect")
+local nearest = later("eloquent.support.nearest")
 local options = require("eloquent.model.options")
 local position = require("eloquent.support.position")
 local registry = require("eloquent.model.registry")
@@ -329,8 +330,10 @@ local function build(model, given)
     end
     find_key(fail_at, model, given.schema)
     check_relations(fail_at, model)
-    model._database = database.read(fail, model, given.database)
+    model._database = given.database and database.read(fail, model, given.database)
+        or { foreignKeys = {}, indexes = {} }
     model._options, model._fillable = options.read(fail, model, given, reserved)
+    options.check_built(fail, given)
     model._methods = setmetatable({}, { __index = require("eloquent.model.record") })
     setmetatable(model, behaviour(model))
     registry.define(model)

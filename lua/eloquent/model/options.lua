@@ -3,7 +3,8 @@
 -- What a model says beside its columns: names, lists, scopes, events. Checks each part's
 -- form and that the names in it exist; what a part does is its own module's.
 
-local nearest = require("eloquent.support.nearest")
+local later = require("eloquent.support.later")
+local nearest = later("eloquent.support.nearest")
 
 local options = {}
 
@@ -27,6 +28,10 @@ options.known = {
     on = "table",
     with = "table",
 }
+
+-- Parts that a definition may spell, and that nothing acts on yet. Keeping quiet about
+-- them would be worse than refusing them.
+local unbuilt = { "appends", "attributes", "casts", "globalScopes", "on", "scopes", "with" }
 
 local meant = {
     table = "tableName",
@@ -258,6 +263,17 @@ function options.read(fail, model, given, reserved)
     local fillable = given.fillable
         and set_of(names_of(fail, "fillable", given.fillable, columns, "column"))
     return result, fillable
+end
+
+--- Raises for a part that has no effect in this version.
+---@param fail fun(message: string, ...: any)
+---@param given table the definition
+function options.check_built(fail, given)
+    for _, part in ipairs(unbuilt) do
+        if given[part] and next(given[part]) ~= nil then
+            fail("%s are not supported by this version; leave the key out", part)
+        end
+    end
 end
 
 return options

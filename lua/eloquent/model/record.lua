@@ -61,7 +61,7 @@ end
 local function read_back(record, model, connection, known)
     local back = known.back
     if not back then
-        back = sql.read_back(model, connection:query_grammar(), known.reads)
+        back = sql.read_back(model, connection:dialect(), known.reads)
         known.back = back
     end
     local row = connection:core():first(back, core.get(record, model._key))
@@ -88,7 +88,7 @@ function Record._insert(record, model)
     local key = mask(record)
     local known = plans.insert[key]
     if not known then
-        known = sql.insert(model, connection:query_grammar(), core.dirty(record), conn)
+        known = sql.insert(model, connection:dialect(), core.dirty(record), conn)
         plans.insert[key] = known
     end
     conn:insert(known.plan, record)
@@ -100,7 +100,7 @@ end
 
 local insert = Record._insert
 
-local function gone(record, model)
+local function gone(model)
     fail(
         "notFound",
         model,
@@ -128,12 +128,12 @@ local function update(record, model)
     end
     local plan = plans.update[key]
     if not plan then
-        plan = sql.update(model, connection:query_grammar(), core.dirty(record))
+        plan = sql.update(model, connection:dialect(), core.dirty(record))
         plans.update[key] = plan
     end
     local conn = connection._core or connection:core()
     if conn:update(plan, record) == 0 then
-        gone(record, model)
+        gone(model)
     end
     return record
 end
@@ -174,19 +174,23 @@ function Record:update(data)
     return Record.save(Record.fill(self, data))
 end
 
---- Deletes the row.
----@return boolean deleted  false when there was no such row any more
-function Record:delete()
-    local model = model_of(self)
-    need_key(model, "deleted")
-    if not exists(self) then
-        fail("misuse", model, "%s is not in the database, so it cannot be deleted", model._name)
+local function need_row(record, model, verb)
+    need_key(model, verb)
+    if not exists(record) then
+        fail("misuse", model, "%s is not in the database, so it cannot be %s", model._name, verb)
     end
+end
+
+--- Removes the row from the table, softly deleted or not.
+---@return boolean deleted  false when there was no such row any more
+function Record:forceDelete()
+    local model = model_of(self)
+    need_row(self, model, "deleted")
     local connection = for_model(model)
     local plans = sql.plans(model, connection)
     local plan = plans.delete
     if not plan then
-        plan = sql.delete(model, connection:query_grammar())
+        plan = sql.delete(model, connection:dialect())
         plans.delete = plan
     end
     local conn = connection._core or connection:core()
@@ -195,11 +199,47 @@ function Record:delete()
     return count > 0
 end
 
+--- Deletes the row. A model with soft deletes keeps it, marked with the time: reads hide
+--- it from then on.
+---@return boolean deleted  false when there was no such row any more
+function Record:delete()
+    local model = model_of(self)
+    local column = model._soft_deletes
+    if not column then
+        return Record.forceDelete(self)
+    end
+    need_row(self, model, "deleted")
+    if Record.trashed(self) then
+        return false
+    end
+    set(self, column, now())
+    Record.save(self)
+    return true
+end
+
+local function soft_deletes(model, verb)
+    return model._soft_deletes
+        or fail("misuse", model, "%s is for models with soft deletes (softDeletes = true)", verb)
+end
+
+--- True when the row was deleted softly.
+---@return boolean
+function Record:trashed()
+    return core.get(self, soft_deletes(model_of(self), "trashed")) ~= nil
+end
+
+--- Brings a softly deleted row back.
+---@return eloquent.Record self
+function Record:restore()
+    set(self, soft_deletes(model_of(self), "restore"), nil)
+    return Record.save(self)
+end
+
 local function read_again(record, model)
     need_key(model, "read again")
     local connection = for_model(model)
     local plans = sql.plans(model, connection)
-    plans.find = plans.find or sql.find(model, connection:query_grammar())
+    plans.find = plans.find or sql.find(model, connection:dialect())
     local key = core.original(record, model._key)
     if key == nil then
         fail("misuse", model, "%s has no key yet; save it first", model._name)

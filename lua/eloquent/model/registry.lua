@@ -3,9 +3,10 @@
 -- Models by name: those that a script defined, and those of app/models/, loaded when they
 -- are first mentioned.
 
+local later = require("eloquent.support.later")
 local errors = require("eloquent.core.errors")
 local host = require("eloquent.core.host")
-local nearest = require("eloquent.support.nearest")
+local nearest = later("eloquent.support.nearest")
 
 local registry = {}
 

@@ -27,34 +27,34 @@ function sql.plans(model, connection)
     return plans
 end
 
-local function quoted(grammar, names)
+local function quoted(dialect, names)
     local list = {}
     for i, name in ipairs(names) do
-        list[i] = grammar:quote(name)
+        list[i] = dialect:quote(name)
     end
     return table.concat(list, ", ")
 end
 
 --- `select <all columns> from <table> where <key> = ?`
-function sql.find(model, grammar)
+function sql.find(model, dialect)
     local columns = model:_getShape():columns()
     local text = ("select %s from %s where %s = %s limit 1"):format(
-        quoted(grammar, columns),
-        grammar:quote(model._table),
-        grammar:quote(model._key),
-        grammar:placeholder(1)
+        quoted(dialect, columns),
+        dialect:quote(model._table),
+        dialect:quote(model._key),
+        dialect:placeholder(1)
     )
     return new_plan(text, model:_getShape(), { model._key })
 end
 
 --- `insert into <table> (<names>) values (...)`, and what the engine fills itself.
 ---@return table  { plan =, reads = names to read back afterwards, or nil }
-function sql.insert(model, grammar, names, core)
+function sql.insert(model, dialect, names, core)
     local given, params, places = {}, {}, {}
     for i, name in ipairs(names) do
         given[name] = true
         params[i] = name
-        places[i] = grammar:placeholder(i)
+        places[i] = dialect:placeholder(i)
     end
     local missing, generated = {}, nil
     for _, column in ipairs(model._columns) do
@@ -65,17 +65,17 @@ function sql.insert(model, grammar, names, core)
             missing[#missing + 1] = column.name
         end
     end
-    local text = "insert into " .. grammar:quote(model._table)
+    local text = "insert into " .. dialect:quote(model._table)
     if #names > 0 then
-        text = ("%s (%s) values (%s)"):format(text, quoted(grammar, names), table.concat(places, ", "))
+        text = ("%s (%s) values (%s)"):format(text, quoted(dialect, names), table.concat(places, ", "))
     else
-        text = text .. grammar:empty_insert()
+        text = text .. dialect:empty_insert()
     end
     -- The generated key alone comes with the answer of most engines, for nothing.
-    local only_key = generated and #missing == 1 and grammar.reports_last_id
+    local only_key = generated and #missing == 1 and dialect.reports_last_id
     local reads = #missing > 0 and not only_key and missing or nil
-    if reads and grammar:returns(core) then
-        text = text .. " returning " .. quoted(grammar, missing)
+    if reads and dialect:returns(core) then
+        text = text .. " returning " .. quoted(dialect, missing)
         reads, generated = nil, nil
     end
     return {
@@ -85,40 +85,40 @@ function sql.insert(model, grammar, names, core)
 end
 
 --- `select <names> from <table> where <key> = ?`, after an insert that returns nothing.
-function sql.read_back(model, grammar, names)
+function sql.read_back(model, dialect, names)
     local text = ("select %s from %s where %s = %s"):format(
-        quoted(grammar, names),
-        grammar:quote(model._table),
-        grammar:quote(model._key),
-        grammar:placeholder(1)
+        quoted(dialect, names),
+        dialect:quote(model._table),
+        dialect:quote(model._key),
+        dialect:placeholder(1)
     )
     local shape = model:_getShape()
     return new_plan(text, shape, { model._key })
 end
 
 --- `update <table> set <names> where <key> = <its original value>`
-function sql.update(model, grammar, names)
+function sql.update(model, dialect, names)
     local sets, params = {}, {}
     for i, name in ipairs(names) do
-        sets[i] = grammar:quote(name) .. " = " .. grammar:placeholder(i)
+        sets[i] = dialect:quote(name) .. " = " .. dialect:placeholder(i)
         params[i] = name
     end
     params[#params + 1] = "=" .. model._key
     local text = ("update %s set %s where %s = %s"):format(
-        grammar:quote(model._table),
+        dialect:quote(model._table),
         table.concat(sets, ", "),
-        grammar:quote(model._key),
-        grammar:placeholder(#params)
+        dialect:quote(model._key),
+        dialect:placeholder(#params)
     )
     return new_plan(text, model:_getShape(), params)
 end
 
 --- `delete from <table> where <key> = <its original value>`
-function sql.delete(model, grammar)
+function sql.delete(model, dialect)
     local text = ("delete from %s where %s = %s"):format(
-        grammar:quote(model._table),
-        grammar:quote(model._key),
-        grammar:placeholder(1)
+        dialect:quote(model._table),
+        dialect:quote(model._key),
+        dialect:placeholder(1)
     )
     return new_plan(text, model:_getShape(), { "=" .. model._key })
 end

@@ -19,23 +19,22 @@ local function misuse(message, ...)
 end
 
 --- Verbs of the query builder that a model has too: `User:where(…)` starts a query.
-local QUERY_VERBS <const> = {
-    "where", "orWhere", "whereNot", "orWhereNot", "whereIn", "orWhereIn", "whereNotIn",
-    "orWhereNotIn", "whereNull", "orWhereNull", "whereNotNull", "orWhereNotNull",
-    "whereBetween", "orWhereBetween", "whereNotBetween", "orWhereNotBetween", "whereColumn",
-    "orWhereColumn", "whereLike", "orWhereLike", "whereNotLike", "orWhereNotLike",
-    "whereDate", "whereYear", "whereMonth", "whereDay", "whereExists", "whereNotExists",
-    "whereRaw", "orWhereRaw", "select", "addSelect", "selectRaw", "distinct", "join",
-    "leftJoin", "rightJoin", "crossJoin", "groupBy", "having", "havingRaw", "orderBy",
-    "orderByDesc", "orderByRaw", "latest", "oldest", "inRandomOrder", "limit", "offset",
-    "forPage", "lockForUpdate", "sharedLock", "when", "tap", "all", "get", "first",
-    "firstOrFail", "firstWhere", "findMany", "findOrFail", "sole", "value", "pluck", "exists",
-    "doesntExist", "count", "sum", "avg", "min", "max", "each", "chunk", "chunkById", "lazy",
-    "cursor", "paginate", "simplePaginate", "insert", "insertOrIgnore", "insertGetId",
-    "upsert", "truncate", "explain",
-}
+local QUERY_VERBS <const> = [[
+    where orWhere whereNot orWhereNot whereIn orWhereIn whereNotIn orWhereNotIn
+    whereNull orWhereNull whereNotNull orWhereNotNull whereBetween orWhereBetween
+    whereNotBetween orWhereNotBetween whereColumn orWhereColumn whereLike orWhereLike
+    whereNotLike orWhereNotLike whereDate whereYear whereMonth whereDay orWhereDate
+    orWhereYear orWhereMonth orWhereDay whereExists whereNotExists orWhereExists
+    orWhereNotExists whereRaw orWhereRaw select addSelect selectRaw distinct join leftJoin
+    rightJoin crossJoin joinSub leftJoinSub groupBy having orHaving havingRaw orHavingRaw
+    orderBy orderByDesc orderByRaw latest oldest inRandomOrder reorder limit offset forPage
+    union unionAll lockForUpdate sharedLock when unless tap withTrashed onlyTrashed all get
+    first firstOrFail firstWhere findMany findOrFail sole value pluck exists doesntExist count
+    sum avg min max each chunk chunkById lazy cursor paginate simplePaginate insert
+    insertOrIgnore insertGetId upsert truncate
+]]
 
-for _, verb in ipairs(QUERY_VERBS) do
+for verb in QUERY_VERBS:gmatch("%a+") do
     Model[verb] = function(self, ...)
         local query = self:query()
         return query[verb](query, ...)
@@ -73,6 +72,7 @@ function Model:_getShape()
         -- False rather than absent: an absent field is looked for in the verbs each time.
         rawset(self, "_auto", auto[1] and auto or false)
         rawset(self, "_timestamps", self._timestamps or false)
+        rawset(self, "_soft_deletes", self._soft_deletes or false)
         rawset(self, "_fillable", self._fillable or false)
         rawset(self, "_plans", false)
     end
@@ -162,6 +162,9 @@ end
 ---@param key any
 ---@return eloquent.Record|nil
 function Model:find(key)
+    if self._soft_deletes then
+        return self:query():find(key)
+    end
     local connection = for_model(self)
     local plans = self._plans
     if not plans or plans.connection ~= connection then
@@ -172,7 +175,7 @@ function Model:find(key)
         if not self._key then
             misuse("%s has no primary key to find by", self._name)
         end
-        plan = sql.find(self, connection:query_grammar())
+        plan = sql.find(self, connection:dialect())
         plans.find = plan
     end
     if key == nil then
@@ -203,6 +206,13 @@ end
 ---@return integer rows
 function Model:deleteById(key)
     return self:query():where(self._key, key):delete()
+end
+
+--- Brings back the softly deleted row with that key.
+---@param key any
+---@return integer rows
+function Model:restoreById(key)
+    return self:query():where(self._key, key):restore()
 end
 
 --- Runs `fn` in a transaction on the model's connection; see eloquent.transaction.

@@ -14,6 +14,7 @@ local misuse = fields.misuse
 ---@field _node eloquent.Node
 ---@field _values any[]
 ---@field _via table|nil  the connection, when it isn't the model's
+---@field _trashed string|nil  "with" or "only" softly deleted rows, "scoped" once they are dealt with
 local Query = {}
 Query.__name = "eloquent.Query"
 Query.__index = Query
@@ -107,7 +108,12 @@ function Query:clone()
     for i = 1, self._node.count do
         values[i] = from[i]
     end
-    return setmetatable({ _node = self._node, _values = values, _via = self._via }, Query)
+    return setmetatable({
+        _node = self._node,
+        _values = values,
+        _via = self._via,
+        _trashed = self._trashed,
+    }, Query)
 end
 
 --- The connection that the query runs on; not opened here.
@@ -126,11 +132,26 @@ function Query:_connection()
     return for_model(model)
 end
 
---- The hook for what is always true of a model's queries: called on every query before it runs or is put
---- inside another one; returns the query to use instead. It must not change `self`.
+--- What is always true of a model's queries is added here, on every query before it runs or is put inside
+--- another one: rows that were deleted softly are hidden. Returns the query to use instead of `self`, which
+--- stays as it is.
 ---@return eloquent.Query
 function Query:_scopes()
-    return self
+    local root = self._node.root
+    local column = root.model and root.model._soft_deletes
+    local mode = self._trashed
+    if not column or mode == "with" or mode == "scoped" then
+        return self
+    end
+    local q = self:clone():_fence()
+    local field = (root.alias or root.table) .. "." .. column
+    if mode == "only" then
+        q:whereNotNull(field)
+    else
+        q:whereNull(field)
+    end
+    q._trashed = "scoped"
+    return q
 end
 
 --- Moves on to a node and keeps a list of values for its step.
@@ -271,7 +292,7 @@ end
 
 builder.raw = expression.raw
 
-for _, part in ipairs({ "conditions", "subjects", "clauses", "reads", "aggregates", "iterate", "writes", "inserts" }) do
+for _, part in ipairs({ "conditions", "subjects", "clauses", "reads", "aggregates", "iterate", "writes", "trash", "inserts" }) do
     require("eloquent.query." .. part)(Query, builder)
 end
 

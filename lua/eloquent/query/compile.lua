@@ -170,6 +170,10 @@ local function in_given_order(order, count)
     return #order == count
 end
 
+-- A statement of more values than this is not kept prepared: lists of each length are a text of their own, and
+-- PostgreSQL would go on with the plan that it made while the table was small.
+local WIDE = 100
+
 --- The statement of a node for a driver: sql, params (the columns of its placeholders), order (the values that
 --- they take, when it isn't theirs) and encoders.
 ---@param at eloquent.Node
@@ -194,7 +198,7 @@ function compile.statement(at, driver)
         sql = sql,
         params = cx.params,
         encode = cx.encode,
-        once = q.action and q.action.once,
+        once = q.action and q.action.once or write ~= "insert" and (cx.long_list or #cx.order > WIDE) or nil,
         stream = q.action and q.action.stream,
     }
     if cx.encode or not in_given_order(cx.order, at.count) then

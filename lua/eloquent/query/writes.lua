@@ -78,11 +78,22 @@ return function(Query, builder)
         return step(self, "decrement", "-", column, amount, extra)
     end
 
-    --- Deletes all rows that match; returns their number.
+    --- Deletes all rows that match; returns their number. A model with soft deletes keeps them, marked; see
+    --- forceDelete.
     ---
     ---     User:where("active", false):delete()
     ---@return integer rows
     function Query:delete()
+        local model = self._node.root.model
+        if model and model._soft_deletes then
+            return self:update({ [model._soft_deletes] = builder.now() })
+        end
+        return self:forceDelete()
+    end
+
+    --- Removes all rows that match from the table; returns their number.
+    ---@return integer rows
+    function Query:forceDelete()
         local q = self:_scopes()
         local at = node.peek(q._node, "delete", 1)
             or node.extend(q._node, "delete", 1, { clause = "action", verb = "delete" }, 0)

@@ -4,9 +4,10 @@
 -- column() and a migration's t:string() have in common. What a type is called in an
 -- engine is that engine's grammar; what a default may be is schema/default.lua.
 
-local default = require("eloquent.schema.default")
-local fail = require("eloquent.support.misuse")
-local nearest = require("eloquent.support.nearest")
+local later = require("eloquent.support.later")
+local default = later("eloquent.schema.default")
+local fail = later("eloquent.support.misuse")
+local nearest = later("eloquent.support.nearest")
 
 ---@class eloquent.ColumnSpec a checked column, plain data but for `default`
 ---@field name string|nil

@@ -2,6 +2,7 @@
 -- SQL that all engines share, as ordered lists of parts: an engine's own file replaces the parts in which it
 -- differs. A grammar knows no connection and no values; it asks the context for placeholders in the order in
 -- which they stand in the text. Conditions are in grammar/conditions.lua, writes in grammar/writes.lua.
+local dialects = require("eloquent.query.dialect")
 local fields = require("eloquent.query.fields")
 
 local concat = table.concat
@@ -10,34 +11,21 @@ local misuse = fields.misuse
 local base = {
     name = "sql",
     title = "SQL",
-    quote_char = '"',
-    numbered = false,
     max_params = 65535,
-    reports_last_id = true,
     defaults_in_values = true, -- a row of an insert may say DEFAULT
 }
 
---- A grammar that takes from `base` what it doesn't define.
+setmetatable(base, dialects.common)
+
+--- A grammar that takes from its dialect and then from `base` what it doesn't define.
 function base.extend(own)
+    for key, value in pairs(dialects[own.name]) do
+        own[key] = value
+    end
     return setmetatable(own, { __index = base })
 end
 
 -- {====== Names ======
-
---- One part of a name, quoted so that nothing in it is SQL.
-function base:quote(name)
-    local q = self.quote_char
-    return q .. name:gsub(q, q .. q) .. q
-end
-
---- A name with its dots: "users"."id", "users".*.
-function base:name_of(name)
-    local parts = {}
-    for part in name:gmatch("[^.]+") do
-        parts[#parts + 1] = part == "*" and "*" or self:quote(part)
-    end
-    return concat(parts, ".")
-end
 
 --- A table and its alias.
 function base:table_of(name, alias)
@@ -52,20 +40,6 @@ function base:column(cx, q, field, first)
         return self:name_of(q.alias or q.table) .. "." .. self:quote(field)
     end
     return self:name_of(field)
-end
-
-function base:placeholder()
-    return "?"
-end
-
---- Whether the server that `core` is connected to gives back columns of rows that it has just written.
-function base:returns(core)
-    return core:can("returning")
-end
-
---- What follows "insert into <table>" for a row without any column.
-function base:empty_insert()
-    return " " .. self.empty_row
 end
 
 -- }======

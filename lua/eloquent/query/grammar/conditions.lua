@@ -77,6 +77,7 @@ return function(base)
         local own = fields.own(q.root, c.field)
         local column = own and q.model._column[own]
         local text = self:in_list(cx, left, first_of(c), c.list, c.is_not, column)
+        cx.long_list = true
         return with_null(self, cx, q, c, text)
     end
 

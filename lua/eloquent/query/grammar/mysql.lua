@@ -6,11 +6,9 @@ local lists = require("eloquent.query.grammar.lists")
 local mysql = base.extend({
     name = "mysql",
     title = "MySQL",
-    quote_char = "`",
     max_params = 65535,
     no_limit = "18446744073709551615",
     random = "rand()",
-    empty_row = "() values ()",
     returning = false,
 })
 

@@ -6,15 +6,9 @@ local lists = require("eloquent.query.grammar.lists")
 local pg = base.extend({
     name = "pg",
     title = "PostgreSQL",
-    numbered = true,
     max_params = 65535,
     returning = true,
-    reports_last_id = false,
 })
-
-function pg.placeholder(_, n)
-    return "$" .. n
-end
 
 -- HAVING knows no names of the select list here: the expression itself is repeated.
 function pg:having_column(cx, q, c)

@@ -87,8 +87,6 @@ return function(base)
     -- {====== Insert ======
 
     --- A row without any column.
-    base.empty_row = "default values"
-
     --- What a new row would have had, in the update part of an upsert.
     function base:given(name)
         return "excluded." .. self:quote(name)

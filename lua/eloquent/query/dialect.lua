@@ -1,0 +1,55 @@
+-- SPDX-License-Identifier: MIT
+--
+-- The words of an engine that every statement needs: how names are quoted and where values
+-- go. What a whole query looks like is query/grammar, which takes these from here.
+
+---@class eloquent.Dialect
+---@field quote_char string
+---@field numbered boolean        placeholders are $1, $2 instead of ?
+---@field reports_last_id boolean  an insert tells the key that the engine made
+---@field empty_row string        what follows the table in an insert without columns
+local Dialect = {
+    quote_char = '"',
+    numbered = false,
+    reports_last_id = true,
+    empty_row = "default values",
+}
+Dialect.__index = Dialect
+
+--- One part of a name, quoted so that nothing in it is SQL.
+function Dialect:quote(name)
+    local q = self.quote_char
+    return q .. name:gsub(q, q .. q) .. q
+end
+
+--- A name with its dots: "users"."id", "users".*.
+function Dialect:name_of(name)
+    local parts = {}
+    for part in name:gmatch("[^.]+") do
+        parts[#parts + 1] = part == "*" and "*" or self:quote(part)
+    end
+    return table.concat(parts, ".")
+end
+
+--- The n-th placeholder of a statement.
+function Dialect:placeholder(n)
+    return self.numbered and "$" .. n or "?"
+end
+
+--- Whether the server that `core` is connected to gives back columns of rows that it has
+--- just inserted.
+function Dialect.returns(_, core)
+    return core:can("returning") or core:product() == "mariadb" and core:version() >= 100500
+end
+
+--- What follows "insert into <table>" for a row without any column.
+function Dialect:empty_insert()
+    return " " .. self.empty_row
+end
+
+return {
+    common = Dialect,
+    sqlite = setmetatable({}, Dialect),
+    pg = setmetatable({ numbered = true, reports_last_id = false }, Dialect),
+    mysql = setmetatable({ quote_char = "`", empty_row = "() values ()" }, Dialect),
+}
