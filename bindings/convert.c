@@ -372,6 +372,33 @@ static void to_time(lua_State *L, const elL_shape *s, int slot, int idx) {
     lua_pushlstring(L, text + 11, fraction ? 15 : 8);
 }
 
+bool elL_is_normal(lua_State *L, const elL_shape *s, int slot, int idx) {
+    const elL_column *c = &s->column[slot];
+    switch (c->type) {
+    case COL_SMALL:
+    case COL_INT:
+    case COL_BIG:
+        return lua_isinteger(L, idx) && in_range(c, lua_tointeger(L, idx));
+    case COL_FLOAT:
+        return lua_type(L, idx) == LUA_TNUMBER && !lua_isinteger(L, idx);
+    case COL_BOOL:
+        return lua_type(L, idx) == LUA_TBOOLEAN;
+    case COL_STRING:
+    case COL_TEXT: {
+        if (lua_type(L, idx) != LUA_TSTRING) {
+            return false;
+        }
+        size_t n;
+        const char *text = lua_tolstring(L, idx, &n);
+        return (c->length == 0 || n <= (size_t)c->length) && el_utf8_valid(text, n);
+    }
+    case COL_BINARY:
+        return lua_type(L, idx) == LUA_TSTRING;
+    default:
+        return false;
+    }
+}
+
 void elL_normalize(lua_State *L, const elL_shape *s, int shape_idx, int slot, int idx) {
     idx = lua_absindex(L, idx);
     if (lua_isnil(L, idx) || elL_isnull(L, idx)) {

@@ -123,6 +123,9 @@ int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const ch
 */
 void elL_normalize(lua_State *L, const elL_shape *s, int shape_idx, int slot, int idx);
 
+/* True when elL_normalize would push the value at `idx` as it is; false when in doubt. */
+bool elL_is_normal(lua_State *L, const elL_shape *s, int slot, int idx);
+
 /*
 ** Fills `out` from a normalized value at the top of the stack, which may be replaced by
 ** what must stay anchored (JSON text); `slot` -1 binds by the Lua type.

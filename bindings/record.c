@@ -19,6 +19,9 @@ static const char record_tag;
 
 enum { MASK_BITS = 62, SHOWN_TEXT = 60 };
 
+/* List part of a record's metatable. */
+enum { META_SHAPE = 1, META_OWNER };
+
 /* {====== Handles ====== */
 
 elL_record *elL_testrecord(lua_State *L, int idx) {
@@ -69,13 +72,17 @@ void elL_pushinline(lua_State *L, int shape_idx, const elL_shape *s,
 /* Pushes the shape's userdata of the record at `idx`. */
 static void push_shape(lua_State *L, int idx) {
     lua_getmetatable(L, idx);
-    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -1, META_SHAPE);
     lua_remove(L, -2);
 }
 
 /* }====== */
 
 /* {====== State ====== */
+
+static bool has_row(const elL_record *r) {
+    return r->in_result || r->u.row;
+}
 
 /* Pushes the state table, made when there is none yet. */
 static void push_state(lua_State *L, int idx, elL_record *r) {
@@ -84,7 +91,8 @@ static void push_state(lua_State *L, int idx, elL_record *r) {
         lua_getiuservalue(L, idx, RECORD_STATE);
         return;
     }
-    lua_createtable(L, r->shape->nslots + 1, 0);
+    int half = r->shape->nslots + 1;
+    lua_createtable(L, has_row(r) ? 2 * half : half, 0);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, idx, RECORD_STATE);
     r->has_state = true;
@@ -156,10 +164,6 @@ static bool read_cell(const elL_record *r, int slot, el_value *out) {
         return false;
     }
     return true;
-}
-
-static bool has_row(const elL_record *r) {
-    return r->in_result || r->u.row;
 }
 
 static void null_to_nil(lua_State *L) {
@@ -313,14 +317,12 @@ static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
 static void write_slot(lua_State *L, int idx, elL_record *r, int slot) {
     idx = lua_absindex(L, idx);
     const elL_shape *s = r->shape;
-    if (s->column[slot].type == COL_ENUM) {
+    if (!elL_is_normal(L, s, slot, -1)) {
         push_shape(L, idx);
         elL_normalize(L, s, -1, slot, -2);
-        lua_remove(L, -2);
-    } else {
-        elL_normalize(L, s, 0, slot, -1);
+        lua_replace(L, -3);
+        lua_pop(L, 1);
     }
-    lua_replace(L, -2);
     bool same = r->exists && is_same(L, idx, r, slot);
     if (same) {
         lua_pop(L, 1);
@@ -365,7 +367,7 @@ static void fill(lua_State *L, int idx, elL_record *r, int data) {
     const elL_shape *s = r->shape;
     push_shape(L, idx);
     push_state(L, idx, r);
-    int state = lua_gettop(L), shape = state - 1;
+    int state = lua_gettop(L), shape = state - 1, first = dirty_key(r, 0);
     lua_pushnil(L);
     while (lua_next(L, data)) {
         size_t n;
@@ -381,12 +383,14 @@ static void fill(lua_State *L, int idx, elL_record *r, int data) {
         }
         if (r->exists || s->column[slot].type == COL_JSON) {
             write_slot(L, idx, r, slot);
-        } else {
-            elL_normalize(L, s, shape, slot, -1);
-            lua_rawseti(L, state, dirty_key(r, slot));
-            mark(r, slot, true);
-            lua_pop(L, 1);
+            continue;
         }
+        if (!elL_is_normal(L, s, slot, -1)) {
+            elL_normalize(L, s, shape, slot, -1);
+            lua_replace(L, -2);
+        }
+        lua_rawseti(L, state, first + slot);
+        mark(r, slot, true);
     }
     lua_settop(L, shape - 1);
 }
@@ -635,9 +639,9 @@ void elL_record_register(lua_State *L, int shape_idx, const elL_shape *s, int me
     (void)s;
     lua_createtable(L, 2, 13);
     lua_pushvalue(L, owner);
-    lua_setfield(L, -2, "owner");
+    lua_rawseti(L, -2, META_OWNER);
     lua_pushvalue(L, shape_idx);
-    lua_rawseti(L, -2, 1);
+    lua_rawseti(L, -2, META_SHAPE);
     lua_pushboolean(L, 1);
     lua_rawsetp(L, -2, &record_tag);
     lua_pushvalue(L, methods);
@@ -855,8 +859,19 @@ static int set_exists(lua_State *L) {
 static int get_model(lua_State *L) {
     elL_checkrecord(L, 1);
     lua_getmetatable(L, 1);
-    lua_getfield(L, -1, "owner");
+    lua_rawgeti(L, -1, META_OWNER);
     return 1;
+}
+
+/* record.status(record) -> model, exists, mask of what was written and not saved */
+static int get_status(lua_State *L) {
+    elL_record *r = elL_checkrecord(L, 1);
+    lua_settop(L, 1);
+    lua_getmetatable(L, 1);
+    lua_rawgeti(L, -1, META_OWNER);
+    lua_pushboolean(L, r->exists);
+    push_mask(L, 1, r);
+    return 3;
 }
 
 static int get_shape(lua_State *L) {
@@ -956,7 +971,7 @@ int luaopen_eloquent_core_record(lua_State *L) {
         {"mask", get_mask},         {"dirty", get_dirty},      {"isDirty", get_is_dirty},
         {"sync", sync_record},      {"discard", discard},      {"changes", get_changes},
         {"exists", get_exists},     {"setExists", set_exists}, {"shape", get_shape},
-        {"model", get_model},
+        {"model", get_model},       {"status", get_status},
         {"absorb", absorb},         {"collection", get_collection},
         {"extra", get_extra},       {"toTable", to_table},     {"is", is_record},
         {NULL, NULL}};

@@ -244,7 +244,7 @@ static void inherit(lua_State *L, int from, elL_shape *s) {
     lua_getfield(L, -1, "methods");
     lua_getfield(L, -2, "missing");
     lua_getfield(L, -3, "assign");
-    lua_getfield(L, -4, "owner");
+    lua_rawgeti(L, -4, 2); /* the model */
     elL_record_register(L, to, s, to + 2, to + 3, to + 4, to + 5);
     lua_settop(L, to);
     lua_getiuservalue(L, from, SHAPE_VALUES);

@@ -176,7 +176,7 @@ static int drain(my_stmt *s, el_error *err) {
     my_conn *c = (my_conn *)s->base.conn;
     int rc = 0;
     my_begin(c);
-    while ((rc = mysql_stmt_next_result(s->handle)) == 0) {
+    while (c->base.open && (rc = mysql_stmt_next_result(s->handle)) == 0) {
         mysql_stmt_free_result(s->handle);
     }
     my_end(c);
@@ -192,11 +192,11 @@ static void drop_result(my_stmt *s) {
     if (s->result) {
         mysql_free_result(s->result);
         s->result = NULL;
-    } else if (s->handle && s->cursor) {
-        if (s->base.conn->open) {
-            mysql_stmt_reset(s->handle);
-        }
-    } else if (s->handle) {
+    } else if (!s->base.conn->open) {
+        /* libmysqlclient has let go of the statement: closing it is all one may do */
+    } else if (s->cursor) {
+        mysql_stmt_reset(s->handle);
+    } else {
         /* Connector/C frees stored rows only while some are unread; and a seek in an
            empty result makes its next execute wait for rows that never come */
         if (mysql_stmt_num_rows(s->handle) > 0) {
@@ -401,11 +401,11 @@ int el_my_fetch(el_stmt *base, el_error *err) {
     if (s->result) {
         return fetch_text(s, err);
     }
+    if (el_my_ready(c, s->cursor ? s : c->unread, err) != EL_OK) {
+        drop_result(s);
+        return EL_FAIL;
+    }
     if (s->cursor) {
-        if (el_my_ready(c, s, err) != EL_OK) {
-            drop_result(s);
-            return EL_FAIL;
-        }
         if (s->batch_left == 0) {
             next_batch(s);
         }

@@ -112,7 +112,7 @@ local function target_row(text)
     end
     local sign, version = null, null
     if rest ~= "" then
-        sign, version = rest:match("^%(%s*([<=>]+)%s*([^%s()]+)%s*%)%s*$")
+        sign, version = rest:match("^%(%s*([<=>]+)%s*([^%s()<=>]+)%s*%)%s*$")
         sign = comparisons[sign]
         if not sign then
             return nil
@@ -138,7 +138,7 @@ local function add_dependencies(rows, source, stanza, kind)
                 local row = target_row(text)
                 if not row then
                     control.fail(
-                        source, stanza.at[kind], "%s has '%s', which is no name (>= version)",
+                        source, stanza.at[kind], "%s has '%s'; expected a name like 'libc6 (>= 2.36)'",
                         kind, trim(text)
                     )
                 end

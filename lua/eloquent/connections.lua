@@ -10,15 +10,18 @@ local connections = {}
 
 ---@type table<string, eloquent.Connection>
 local by_name = {}
----@type table<table, eloquent.Connection>
-local by_model = setmetatable({}, { __mode = "k" })
+--- Models that keep their connection in `_via`, so that their verbs find it at once.
+---@type table<table, boolean>
+local settled = setmetatable({}, { __mode = "k" })
 local test_mode = false
 
 --- Test mode: every connection means its `_test` twin.
 ---@param on boolean
 function connections.set_test_mode(on)
     test_mode = on
-    by_model = setmetatable({}, { __mode = "k" })
+    for model in pairs(settled) do
+        rawset(model, "_via", false)
+    end
 end
 
 ---@return boolean
@@ -55,18 +58,20 @@ end
 ---@param model table
 ---@return eloquent.Connection
 function connections.for_model(model)
-    local connection = by_model[model]
-    if not connection then
-        connection = connections.get(model._connection_name)
-        if connection.kind ~= "sql" then
-            errors.raise({
-                kind = "misuse",
-                message = ("%s is a SqlModel, and the connection '%s' is no SQL database; "
-                    .. "give the model another connectionName"):format(model._name, connection.name),
-            })
-        end
-        by_model[model] = connection
+    local known = model._via
+    if known then
+        return known
     end
+    local connection = connections.get(model._connection_name)
+    if connection.kind ~= "sql" then
+        errors.raise({
+            kind = "misuse",
+            message = ("%s is a SqlModel, and the connection '%s' is no SQL database; "
+                .. "give the model another connectionName"):format(model._name, connection.name),
+        })
+    end
+    rawset(model, "_via", connection)
+    settled[model] = true
     return connection
 end
 

@@ -287,7 +287,6 @@ static void killed_while_idle(void **state) {
     (void)state;
     el_conn *c = open_conn();
     el_error err = {0};
-    el_value v[1];
     el_stmt *s = prepare(c, "SELECT ?", 0);
     el_stmt *stored = prepare(c, "SELECT 1 UNION ALL SELECT 2", 0);
     execute(stored, NOARGS);
@@ -298,7 +297,11 @@ static void killed_while_idle(void **state) {
     el_error_clear(&err);
     assert_int_equal(c->driver->execute(s, ARGS(INT(1)), &err), EL_FAIL);
     assert_int_equal(err.kind, EL_ERR_CONNECT);
-    assert_true(next_row(stored, v)); /* what was stored is still there */
+    el_error_clear(&err);
+    assert_int_equal(c->driver->fetch(stored, &err), EL_FAIL);
+    assert_int_equal(err.kind, EL_ERR_CONNECT);
+    assert_false(stored->active);
+    assert_int_equal(c->driver->fetch(stored, &err), EL_DONE);
     finalize(s);
     finalize(stored);
     el_conn_release(c);

@@ -227,6 +227,20 @@ static inline bool in_transaction(const el_conn *c) {
     return c->driver->txstate(c) == EL_TX_ACTIVE;
 }
 
+/* MariaDB tells Connector/C that a text is JSON or UUID, and libmysqlclient nothing. */
+static inline bool knows_declared_types(const el_conn *c) {
+    char line[500];
+    bool found = strcmp(c->product, "mysql") == 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) {
+        found = strstr(line, "libmariadb") != NULL;
+    }
+    if (maps != NULL) {
+        fclose(maps);
+    }
+    return found;
+}
+
 /* Ends the server's side of a connection and waits until it is gone. */
 static inline void kill_link(int64_t id) {
     el_conn *admin = open_conn();

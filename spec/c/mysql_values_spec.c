@@ -99,7 +99,10 @@ CASES(text_cases) {
 /* Reads the case by a prepared statement, then (with SHOW-like means) as text. */
 static void check_case(el_conn *c, const read_case *t) {
     char sql[500];
-    el_value v[2];
+    el_value v[2], expected = t->expected;
+    if (expected.type == EL_JSON && !knows_declared_types(c)) {
+        expected.type = EL_TEXT;
+    }
     run(c, "DROP TEMPORARY TABLE IF EXISTS one", NOARGS);
     snprintf(sql, sizeof sql, "CREATE TEMPORARY TABLE one (a %s, b %s) CHARACTER SET utf8mb4",
              t->type, t->type);
@@ -114,7 +117,7 @@ static void check_case(el_conn *c, const read_case *t) {
         for (int again = 0; again < 2; again++) {
             execute(s, NOARGS);
             assert_true(next_row(s, v));
-            assert_value(&v[0], &t->expected, t->type);
+            assert_value(&v[0], &expected, t->type);
             assert_int_equal(v[1].type, EL_NULL);
             assert_false(next_row(s, v));
         }
@@ -143,7 +146,8 @@ static void reads_texts(void **state) {
 
 static void reads_a_uuid(void **state) {
     el_conn *c = *state;
-    if (strcmp(c->product, "mariadb") != 0 || c->version < 100700) {
+    if (strcmp(c->product, "mariadb") != 0 || c->version < 100700 ||
+        !knows_declared_types(c)) {
         skip();
     }
     read_case t = {"UUID", "'123E4567-E89B-12D3-A456-426655440000'",
@@ -234,7 +238,9 @@ static void reads_text_results(void **state) {
     assert_string_equal(s->columns[12].name, "e");
     assert_true(next_row(s, v));
     for (int i = 0; i < 13; i++) {
-        assert_value(&v[i], &expected[i], s->columns[i].name);
+        if (expected[i].type != EL_JSON || knows_declared_types(c)) {
+            assert_value(&v[i], &expected[i], s->columns[i].name);
+        }
     }
     assert_false(next_row(s, v));
     finalize(s);
@@ -282,14 +288,18 @@ static void binds_every_type(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char sql[200];
-        el_value v[1];
+        el_value v[1], expected = cases[i].expected;
+        if (expected.type == EL_JSON && !knows_declared_types(c)) {
+            expected.type = EL_TEXT;
+        }
+        run(c, "DROP TEMPORARY TABLE IF EXISTS one", NOARGS);
         snprintf(sql, sizeof sql, "CREATE TEMPORARY TABLE one (a %s)", cases[i].type);
         run(c, sql, NOARGS);
         assert_int_equal(run(c, "INSERT INTO one VALUES (?)", &cases[i].value, 1), 1);
         el_stmt *s = prepare(c, "SELECT a FROM one WHERE a = ? OR a IS NULL", 0);
         execute(s, &cases[i].value, 1);
         assert_true(next_row(s, v));
-        assert_value(&v[0], &cases[i].expected, cases[i].type);
+        assert_value(&v[0], &expected, cases[i].type);
         finalize(s);
         run(c, "DROP TEMPORARY TABLE one", NOARGS);
     }

@@ -90,7 +90,7 @@ local function compile(blocks, engine)
     for _, block in ipairs(blocks) do
         local meant = not block.engines or block.engines[engine]
         if block.kind == "lua" and not block.file and meant then
-            script[block.line] = (script[block.line] or "") .. ('print("\\1%d")'):format(block.line)
+            script[block.line] = (script[block.line] or "") .. ('print("\\001%d")'):format(block.line)
             expected[#expected + 1] = { text = "\1" .. block.line, number = block.line }
             for i, line in ipairs(block.lines) do
                 local number = block.line + i

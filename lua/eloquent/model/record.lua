@@ -72,7 +72,7 @@ end
 
 --- Inserts a new record; model/statics calls it for `create`.
 function Record._insert(record, model)
-    local connection = for_model(model)
+    local connection = model._via or for_model(model)
     local conn = connection._core or connection:core()
     local stamps = model._timestamps
     if stamps then
@@ -110,8 +110,7 @@ local function gone(model)
     )
 end
 
-local function update(record, model)
-    local key = mask(record)
+local function update(record, model, key)
     if key == 0 or type(key) == "string" and not core.isDirty(record) then
         return record
     end
@@ -121,7 +120,7 @@ local function update(record, model)
         set(record, stamps.updated, now())
         key = mask(record)
     end
-    local connection = for_model(model)
+    local connection = model._via or for_model(model)
     local plans = model._plans
     if not plans or plans.connection ~= connection then
         plans = sql.plans(model, connection)
@@ -138,7 +137,7 @@ local function update(record, model)
     return record
 end
 
-local model_of = core.model
+local model_of, status = core.model, core.status
 
 --- Writes the record: an insert when it is new, else an update of the columns that
 --- changed. Nothing changed, no statement.
@@ -147,9 +146,9 @@ local model_of = core.model
 ---@return eloquent.Record self
 ---Raises kind "notFound" when the row is gone, and what the database refuses.
 function Record:save()
-    local model = model_of(self)
-    if exists(self) then
-        return update(self, model)
+    local model, saved, key = status(self)
+    if saved then
+        return update(self, model, key)
     end
     return insert(self, model)
 end
@@ -186,7 +185,7 @@ end
 function Record:forceDelete()
     local model = model_of(self)
     need_row(self, model, "deleted")
-    local connection = for_model(model)
+    local connection = model._via or for_model(model)
     local plans = sql.plans(model, connection)
     local plan = plans.delete
     if not plan then
@@ -237,7 +236,7 @@ end
 
 local function read_again(record, model)
     need_key(model, "read again")
-    local connection = for_model(model)
+    local connection = model._via or for_model(model)
     local plans = sql.plans(model, connection)
     plans.find = plans.find or sql.find(model, connection:dialect())
     local key = core.original(record, model._key)

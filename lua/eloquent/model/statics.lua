@@ -124,7 +124,7 @@ function Model:new(data)
     if data and self._fillable then
         self:_checkFillable(data)
     end
-    return new_record(rawget(self, "_shape") or self:_getShape(), data)
+    return new_record(self._shape or self:_getShape(), data)
 end
 
 --- Inserts a row and returns its record, with the values that the database made.
@@ -137,7 +137,7 @@ function Model:create(data)
     if data and self._fillable then
         self:_checkFillable(data)
     end
-    return insert(new_record(rawget(self, "_shape") or self:_getShape(), data), self)
+    return insert(new_record(self._shape or self:_getShape(), data), self)
 end
 
 --- Inserts several rows, one after the other, in one transaction.
@@ -165,7 +165,7 @@ function Model:find(key)
     if self._soft_deletes then
         return self:query():find(key)
     end
-    local connection = for_model(self)
+    local connection = self._via or for_model(self)
     local plans = self._plans
     if not plans or plans.connection ~= connection then
         plans = sql.plans(self, connection)

@@ -129,7 +129,7 @@ function Query:_connection()
     if not model then
         return misuse("this query has no table to run on; it can only stand inside another query")
     end
-    return for_model(model)
+    return model._via or for_model(model)
 end
 
 --- What is always true of a model's queries is added here, on every query before it runs or is put inside
