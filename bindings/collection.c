@@ -32,9 +32,10 @@ static elL_collection *check(lua_State *L) {
     return luaL_checkudata(L, 1, ELL_COLLECTION);
 }
 
-elL_collection *elL_newcollection(lua_State *L, int shape_idx, const elL_shape *s) {
+elL_collection *elL_newcollection(lua_State *L, int shape_idx, const elL_shape *s,
+                                  size_t room) {
     shape_idx = lua_absindex(L, shape_idx);
-    elL_collection *c = lua_newuserdatauv(L, sizeof *c, COLLECTION_UVS);
+    elL_collection *c = lua_newuserdatauv(L, sizeof *c + room, COLLECTION_UVS);
     memset(c, 0, sizeof *c);
     c->shape = s;
     luaL_setmetatable(L, ELL_COLLECTION);

@@ -169,8 +169,12 @@ typedef struct elL_collection {
     size_t nrows;
 } elL_collection;
 
-/* Pushes an empty collection of rows of the shape at `shape_idx`. */
-elL_collection *elL_newcollection(lua_State *L, int shape_idx, const elL_shape *s);
+/*
+** Pushes an empty collection of rows of the shape at `shape_idx`, with `room` bytes of
+** its own behind it for the first of them.
+*/
+elL_collection *elL_newcollection(lua_State *L, int shape_idx, const elL_shape *s,
+                                  size_t room);
 
 /* Pushes the i-th record (0 first) of the collection at `idx`. */
 void elL_collection_push(lua_State *L, int idx, elL_collection *c, size_t i);

@@ -279,11 +279,25 @@ static int record_index(lua_State *L) {
 
 /* {====== Writing ====== */
 
+/* True when the JSON value at -1 says what the column already says. */
+static bool is_same_json(lua_State *L, int idx, elL_record *r, int slot) {
+    int top = lua_gettop(L);
+    push_original(L, idx, r, slot);
+    bool same = lua_isnil(L, -1) && elL_isnull(L, top);
+    if (!lua_isnil(L, -1) && !elL_isnull(L, top)) {
+        elL_jsonencode(L, top);
+        elL_jsonencode(L, top + 1);
+        same = lua_rawequal(L, -1, -2);
+    }
+    lua_settop(L, top);
+    return same;
+}
+
 /* True when the value at -1 is what the column already has; false when in doubt. */
 static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
     elL_coltype type = r->shape->column[slot].type;
     if (type == COL_JSON) {
-        return false;
+        return is_same_json(L, idx, r, slot);
     }
     const elL_shape *s = r->shape;
     if (push_entry(L, idx, r, saved_key(r, slot))) {
@@ -416,15 +430,31 @@ static bool json_changed(lua_State *L, int idx, elL_record *r, int slot) {
     return changed;
 }
 
+/* True when the JSON value at -1, written to a slot, is what the row has anyway.  Seen
+** only here, not when it is written: the script may still change the table in place. */
+static bool json_same(lua_State *L, int idx, elL_record *r, int slot) {
+    int value = lua_gettop(L);
+    el_value known;
+    if (!push_entry(L, idx, r, saved_key(r, slot)) && !read_cell(r, slot, &known)) {
+        return false; /* not selected */
+    }
+    push_original(L, idx, r, slot);
+    bool same = elL_isnull(L, value) ? lua_isnil(L, -1) : elL_jsonequals(L, value, -1);
+    lua_settop(L, value);
+    return same;
+}
+
 static bool is_dirty(lua_State *L, int idx, elL_record *r, int slot) {
     if (!r->has_state) {
         return false;
     }
+    bool json = r->shape->column[slot].type == COL_JSON;
     if (push_entry(L, idx, r, dirty_key(r, slot))) {
+        bool same = json && r->exists && json_same(L, idx, r, slot);
         lua_pop(L, 1);
-        return true;
+        return !same;
     }
-    return r->shape->column[slot].type == COL_JSON && json_changed(L, idx, r, slot);
+    return json && json_changed(L, idx, r, slot);
 }
 
 /* Pushes the key of a set of slots: an integer, or bytes for wide tables. */

@@ -245,16 +245,35 @@ static const elL_shape *push_shape(lua_State *L, const run *r) {
 
 /* {====== Verbs ====== */
 
+/* Bytes that a collection has of its own, so that a small result is one allocation. */
+enum { OWN_ROOM = 3072 };
+
+/* Where the blocks of a collection come from: its own room first, then userdata. */
 typedef struct block_owner {
     lua_State *L;
-    int blocks; /* stack index of the table that anchors them */
+    int collection; /* stack index */
+    int blocks;     /* stack index of the table that anchors them; 0: not made yet */
     lua_Integer count;
+    unsigned char *room, *room_end;
 } block_owner;
 
 static void *new_block(void *ud, size_t n) {
     block_owner *o = ud;
-    void *p = lua_newuserdatauv(o->L, n, 0);
-    lua_rawseti(o->L, o->blocks, ++o->count);
+    lua_State *L = o->L;
+    size_t size = (n + 7) & ~(size_t)7;
+    if (size <= (size_t)(o->room_end - o->room)) {
+        void *p = o->room;
+        o->room += size;
+        return p;
+    }
+    if (!o->blocks) {
+        lua_newtable(L);
+        o->blocks = lua_gettop(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, o->collection, COLLECTION_BLOCKS);
+    }
+    void *p = lua_newuserdatauv(L, n, 0);
+    lua_rawseti(L, o->blocks, ++o->count);
     return p;
 }
 
@@ -268,8 +287,8 @@ static void read_rows(lua_State *L, run *r, elL_collection *c) {
     if (r->stmt->ncolumns > FEW_VALUES) {
         row = lua_newuserdatauv(L, sizeof *row * (size_t)r->stmt->ncolumns, 0);
     }
-    lua_newtable(L);
-    block_owner owner = {L, lua_gettop(L), 0};
+    unsigned char *room = (unsigned char *)(c + 1);
+    block_owner owner = {L, collection, 0, 0, room, room + OWN_ROOM};
     el_rowset_init(&c->rs, r->stmt->ncolumns, new_block, &owner);
     const el_driver *d = r->c->driver;
     int got;
@@ -285,7 +304,6 @@ static void read_rows(lua_State *L, run *r, elL_collection *c) {
     }
     c->nrows = c->rs.nrows;
     c->rs.ud = NULL;
-    lua_setiuservalue(L, collection, COLLECTION_BLOCKS);
     lua_settop(L, collection);
 }
 
@@ -297,8 +315,9 @@ static int run_select(lua_State *L) {
     bind_list(L, &r, 3);
     execute(L, &r, 0);
     const elL_shape *s = push_shape(L, &r);
-    elL_collection *c = elL_newcollection(L, -1, s);
-    if (r.c->driver->take) {
+    bool take = r.c->driver->take != NULL;
+    elL_collection *c = elL_newcollection(L, -1, s, take ? 0 : OWN_ROOM);
+    if (take) {
         el_error e;
         el_error_clear(&e);
         void **result = elL_newresult(L, -1, c, r.c->driver);

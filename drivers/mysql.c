@@ -3,7 +3,7 @@
 ** mysql.c - connections to MySQL and MariaDB, by libmysqlclient or MariaDB Connector/C,
 ** and the driver table.  Statements, values and errors have files of their own.
 */
-#include <ctype.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +11,31 @@
 
 #include "mysql_driver.h"
 
-static const char *const option_keys[] = {
-    "host",     "port",    "user",       "password", "name",    "socket",     "connect_timeout",
-    "ssl_mode", "ssl_ca",  "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", NULL};
+static const char *const option_keys[] = {"host",
+                                          "port",
+                                          "user",
+                                          "password",
+                                          "name",
+                                          "socket",
+                                          "connect_timeout",
+                                          "ssl_mode",
+                                          "ssl_ca",
+                                          "ssl_capath",
+                                          "ssl_cert",
+                                          "ssl_key",
+                                          "ssl_cipher",
+                                          NULL};
 
-static const char *const setting_keys[MY_NSETTINGS] = {
-    [MY_HOST] = "host",         [MY_USER] = "user",
-    [MY_PASSWORD] = "password", [MY_NAME] = "name",
-    [MY_SOCKET] = "socket",     [MY_SSL_CA] = "ssl_ca",
-    [MY_SSL_CAPATH] = "ssl_capath", [MY_SSL_CERT] = "ssl_cert",
-    [MY_SSL_KEY] = "ssl_key",   [MY_SSL_CIPHER] = "ssl_cipher"};
+static const char *const setting_keys[MY_NSETTINGS] = {[MY_HOST] = "host",
+                                                       [MY_USER] = "user",
+                                                       [MY_PASSWORD] = "password",
+                                                       [MY_NAME] = "name",
+                                                       [MY_SOCKET] = "socket",
+                                                       [MY_SSL_CA] = "ssl_ca",
+                                                       [MY_SSL_CAPATH] = "ssl_capath",
+                                                       [MY_SSL_CERT] = "ssl_cert",
+                                                       [MY_SSL_KEY] = "ssl_key",
+                                                       [MY_SSL_CIPHER] = "ssl_cipher"};
 
 /* One round trip: UTC, nothing truncated silently, and the character set also where the
 ** server does not know the collation that the client library asked for. */
@@ -47,9 +62,9 @@ static int parse_tls(my_tls *out, const el_option *opts, el_error *err) {
         const char *name;
         my_tls mode;
     } modes[] = {
-        {"disabled", MY_TLS_DISABLED},      {"preferred", MY_TLS_PREFERRED},
-        {"required", MY_TLS_REQUIRED},      {"verify-ca", MY_TLS_VERIFY_CA},
-        {"verify-full", MY_TLS_VERIFY_FULL}, {"verify_ca", MY_TLS_VERIFY_CA},
+        {"disabled", MY_TLS_DISABLED},           {"preferred", MY_TLS_PREFERRED},
+        {"required", MY_TLS_REQUIRED},           {"verify-ca", MY_TLS_VERIFY_CA},
+        {"verify-full", MY_TLS_VERIFY_FULL},     {"verify_ca", MY_TLS_VERIFY_CA},
         {"verify_identity", MY_TLS_VERIFY_FULL},
     };
     const char *text = el_option_get(opts, "ssl_mode");
@@ -115,7 +130,8 @@ static void set_tls(const my_conn *c, MYSQL *link) {
                  {MY_SSL_CERT, MYSQL_OPT_SSL_CERT},
                  {MY_SSL_KEY, MYSQL_OPT_SSL_KEY},
                  {MY_SSL_CIPHER, MYSQL_OPT_SSL_CIPHER}};
-    for (size_t i = 0; c->tls != MY_TLS_DISABLED && i < sizeof files / sizeof *files; i++) {
+    for (size_t i = 0; c->tls != MY_TLS_DISABLED && i < sizeof files / sizeof *files;
+         i++) {
         if (c->settings[files[i].setting]) {
             mysql_options(link, files[i].option, c->settings[files[i].setting]);
         }
@@ -148,7 +164,8 @@ static void set_options(const my_conn *c, MYSQL *link) {
     mysql_options(link, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
     mysql_options(link, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_options(link, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_options(link, MYSQL_OPT_LOCAL_INFILE, &off); /* a server may not read our files */
+    mysql_options(link, MYSQL_OPT_LOCAL_INFILE,
+                  &off); /* a server may not read our files */
     mysql_options4(link, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "eloquent");
     set_tls(c, link);
 }
@@ -174,9 +191,10 @@ static MYSQL *connect_link(my_conn *c, el_error *err) {
         /* Connector/C goes on without TLS where the server has none */
         char target[200];
         el_my_target(c, target, sizeof target);
-        el_fail(err, EL_ERR_CONNECT, 0,
-                "ssl_mode asks for an encrypted connection, MySQL at %s has none to offer",
-                target);
+        el_fail(
+            err, EL_ERR_CONNECT, 0,
+            "ssl_mode asks for an encrypted connection, MySQL at %s has none to offer",
+            target);
         mysql_close(link);
         return NULL;
     }
@@ -187,7 +205,8 @@ static MYSQL *connect_link(my_conn *c, el_error *err) {
 static void read_version(my_conn *c) {
     const char *text = mysql_get_server_info(c->link);
     bool mariadb = text && strstr(text, "MariaDB");
-    if (mariadb && strncmp(text, "5.5.5-", 6) == 0) { /* for clients that knew one digit */
+    if (mariadb &&
+        strncmp(text, "5.5.5-", 6) == 0) { /* for clients that knew one digit */
         text += 6;
     }
     int major = 0, minor = 0, patch = 0;
@@ -195,7 +214,8 @@ static void read_version(my_conn *c) {
         sscanf(text, "%d.%d.%d", &major, &minor, &patch);
     }
     c->base.version = major * 10000 + minor * 100 + patch;
-    snprintf(c->base.product, sizeof c->base.product, "%s", mariadb ? "mariadb" : "mysql");
+    snprintf(c->base.product, sizeof c->base.product, "%s",
+             mariadb ? "mariadb" : "mysql");
 }
 
 static int my_open(el_conn **out, const el_option *opts, el_error *err) {
@@ -236,12 +256,32 @@ static void my_close(el_conn *base) {
 
 /* {====== Running texts ====== */
 
+/* True when the server has closed its side: nothing sent now would be run. */
+static bool has_hung_up(const my_conn *c) {
+#if MY_LIBMARIADB
+    int fd = (int)mysql_get_socket(c->link);
+#else
+    int fd = (int)c->link->net.fd;
+#endif
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
 int el_my_ready(my_conn *c, const my_stmt *s, el_error *err) {
+    if (c->base.open && has_hung_up(c)) {
+        c->base.open = false;
+    }
+    return el_my_usable(c, s, err);
+}
+
+int el_my_usable(const my_conn *c, const my_stmt *s, el_error *err) {
     if (!c->base.open) {
         char target[200];
         el_my_target(c, target, sizeof target);
         return el_fail(err, EL_ERR_CONNECT, 2006,
-                       "the connection to MySQL at %s is gone; open a new one", target);
+                       "the connection to MySQL at %s is gone, nothing was sent; open a "
+                       "new one",
+                       target);
     }
     if (c->unread && c->unread != s) {
         return el_fail(err, EL_ERR_MISUSE, 0,
@@ -339,7 +379,8 @@ static int my_script(el_conn *base, const char *sql, size_t len, el_error *err) 
     if (!good && mysql_errno(c->link) != 1065) { /* a text that ends in a comment */
         rc = fail_script(c, number, err);
     }
-    if (base->open && mysql_set_server_option(c->link, MYSQL_OPTION_MULTI_STATEMENTS_OFF) &&
+    if (base->open &&
+        mysql_set_server_option(c->link, MYSQL_OPTION_MULTI_STATEMENTS_OFF) &&
         rc == EL_OK) {
         rc = el_my_fail(c, c->link, NULL, 0, err);
     }
@@ -375,7 +416,8 @@ static int begin(my_conn *c, const char *level, el_error *err) {
                            level);
         }
         char sql[64];
-        int len = snprintf(sql, sizeof sql, "SET TRANSACTION ISOLATION LEVEL %s", levels[i]);
+        int len =
+            snprintf(sql, sizeof sql, "SET TRANSACTION ISOLATION LEVEL %s", levels[i]);
         if (el_my_run(c, sql, (size_t)len, err) != EL_OK) {
             return EL_FAIL;
         }
@@ -387,7 +429,8 @@ static int savepoint(my_conn *c, const char *verb, const char *name, el_error *e
     enum { NAME_MAX_BYTES = 64 * 4 }; /* 64 characters */
     char sql[64 + 2 * NAME_MAX_BYTES];
     if (!name || !*name || strlen(name) > NAME_MAX_BYTES) {
-        return el_fail(err, EL_ERR_MISUSE, 0, "a savepoint needs a name of 1 to 64 characters");
+        return el_fail(err, EL_ERR_MISUSE, 0,
+                       "a savepoint needs a name of 1 to 64 characters");
     }
     size_t n = (size_t)snprintf(sql, sizeof sql, "%s `", verb);
     for (const char *p = name; *p; p++) {
@@ -402,10 +445,11 @@ static int savepoint(my_conn *c, const char *verb, const char *name, el_error *e
         return EL_OK;
     }
     if (why.code == 1305) {
-        return el_fail(err, EL_ERR_MISUSE, why.code,
-                       "savepoint %.64s does not exist; on MySQL a statement such as CREATE "
-                       "TABLE commits, and ends all savepoints",
-                       name);
+        return el_fail(
+            err, EL_ERR_MISUSE, why.code,
+            "savepoint %.64s does not exist; on MySQL a statement such as CREATE "
+            "TABLE commits, and ends all savepoints",
+            name);
     }
     if (err && err->kind == EL_ERR_NONE) {
         *err = why;

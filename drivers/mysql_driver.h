@@ -61,9 +61,9 @@ typedef struct my_conn {
     my_tls tls;
     unsigned long thread_id;
     pthread_t owner;
-    atomic_uint calls;    /* odd while a call waits for the server */
-    my_stmt *unread;      /* its further results (CALL) are still on the wire */
-    uint64_t max_packet;  /* max_allowed_packet of the session, 0 when not yet asked */
+    atomic_uint calls;   /* odd while a call waits for the server */
+    my_stmt *unread;     /* its further results (CALL) are still on the wire */
+    uint64_t max_packet; /* max_allowed_packet of the session, 0 when not yet asked */
 } my_conn;
 
 /* "host:port", or the path of the socket. */
@@ -79,6 +79,9 @@ static inline void my_end(my_conn *c) {
 }
 
 /* EL_FAIL when the link is gone, or busy with unread results of another statement. */
+int el_my_usable(const my_conn *c, const my_stmt *s, el_error *err);
+
+/* The same before something is sent: looks whether the server has closed the link. */
 int el_my_ready(my_conn *c, const my_stmt *s, el_error *err);
 
 /* Runs a text whose result is not wanted, several results drained. */
@@ -126,16 +129,16 @@ typedef union my_slot { /* what a bound number or time points to */
 } my_slot;
 
 typedef enum my_form { /* how a column arrives; chosen once per result */
-    MY_FORM_BOOL,
-    MY_FORM_INT,
-    MY_FORM_UNSIGNED,
-    MY_FORM_FLOAT,
-    MY_FORM_DOUBLE,
-    MY_FORM_DATE,
-    MY_FORM_TIME,
-    MY_FORM_DATETIME,
-    MY_FORM_BIT,
-    MY_FORM_BYTES /* the rest; my_cell.type tells what the bytes are */
+                       MY_FORM_BOOL,
+                       MY_FORM_INT,
+                       MY_FORM_UNSIGNED,
+                       MY_FORM_FLOAT,
+                       MY_FORM_DOUBLE,
+                       MY_FORM_DATE,
+                       MY_FORM_TIME,
+                       MY_FORM_DATETIME,
+                       MY_FORM_BIT,
+                       MY_FORM_BYTES /* the rest; my_cell.type tells what the bytes are */
 } my_form;
 
 typedef struct my_cell {
@@ -152,7 +155,7 @@ typedef struct my_cell {
     const char *text;       /* the bytes of the current row */
     unsigned long length;
     my_flag null, error;
-    char scratch[40];       /* times and big numbers as text */
+    char scratch[40]; /* times and big numbers as text */
     /* what the server said, to see whether the next execute says the same */
     enum enum_field_types field_type;
     unsigned field_flags, charset;
@@ -173,9 +176,10 @@ struct my_stmt {
     char *names; /* one block for all columns */
     my_cell *cells;
     MYSQL_BIND *binds;
-    bool bound;   /* the client library knows `binds` */
-    bool cursor;  /* rows come from a cursor on the server */
-    bool more;    /* further results follow on the wire */
+    bool bound;                      /* the client library knows `binds` */
+    bool row;                        /* a row is in the cells */
+    bool cursor;                     /* rows come from a cursor on the server */
+    bool more;                       /* further results follow on the wire */
     unsigned long batch, batch_left; /* rows per fetch from the cursor */
     uint64_t batch_bytes;
 };

@@ -15,16 +15,18 @@
 /* {====== What the numbers mean ====== */
 
 typedef enum my_style { /* where the text of the server has names; what we say */
-    STYLE_PLAIN,        /* the words of the table below */
-    STYLE_KEY,          /* ... for key 'name' */
-    STYLE_FOREIGN_KEY,  /* (`db`.`table`, CONSTRAINT `name` FOREIGN KEY (`column`) ... */
-    STYLE_COLUMN,       /* 'column' is the first name */
-    STYLE_LAST_COLUMN,  /* ... for column 'column' at row n */
-    STYLE_TABLE,        /* 'db.table' */
-    STYLE_CHECK,        /* 'name', or CONSTRAINT `name` ... for `db`.`table` */
-    STYLE_NEAR,         /* ... near 'text' at line n */
-    STYLE_TEXT,         /* the server's own words, which have no values */
-    STYLE_LINK          /* about the connection: target and reason */
+                        STYLE_PLAIN,       /* the words of the table below */
+                        STYLE_KEY,         /* ... for key 'name' */
+                        STYLE_FOREIGN_KEY, /* (`db`.`table`, CONSTRAINT `name` FOREIGN KEY
+                                              (`column`) ... */
+                        STYLE_COLUMN,      /* 'column' is the first name */
+                        STYLE_LAST_COLUMN, /* ... for column 'column' at row n */
+                        STYLE_TABLE,       /* 'db.table' */
+                        STYLE_CHECK, /* 'name', or CONSTRAINT `name` ... for `db`.`table`
+                                      */
+                        STYLE_NEAR,  /* ... near 'text' at line n */
+                        STYLE_TEXT,  /* the server's own words, which have no values */
+                        STYLE_LINK   /* about the connection: target and reason */
 } my_style;
 
 typedef struct my_meaning {
@@ -55,8 +57,9 @@ static const my_meaning meanings[] = {
     {1216, EL_ERR_FOREIGN_KEY, STYLE_PLAIN, "23503",
      "the row that it refers to does not exist"},
     {1048, EL_ERR_NOT_NULL, STYLE_COLUMN, "23502", "needs a value, NULL was given"},
-    {1263, EL_ERR_NOT_NULL, STYLE_LAST_COLUMN, "23502", "NULL was given where a value is "
-                                                        "needed"},
+    {1263, EL_ERR_NOT_NULL, STYLE_LAST_COLUMN, "23502",
+     "NULL was given where a value is "
+     "needed"},
     {1364, EL_ERR_NOT_NULL, STYLE_COLUMN, "23502", "needs a value, none was given"},
     {3819, EL_ERR_CHECK, STYLE_CHECK, "23514", ""},
     {4025, EL_ERR_CHECK, STYLE_CHECK, "23514", ""},
@@ -135,15 +138,21 @@ static const my_meaning meanings[] = {
     {1129, UNREACHABLE, "the server blocks this machine after too many failures"},
     {2006, UNREACHABLE, "the connection was closed before the statement left"},
     {4031, UNREACHABLE, "the server closed the connection because it was idle"},
-    {2013, BROKEN, "the connection broke while a statement ran; it may have taken effect"},
-    {2055, BROKEN, "the connection broke while a statement ran; it may have taken effect"},
+    {2013, BROKEN,
+     "the connection broke while a statement ran; it may have taken effect"},
+    {2055, BROKEN,
+     "the connection broke while a statement ran; it may have taken effect"},
     {2027, BROKEN, "the answer of the server is damaged"},
     {1927, BROKEN, "the connection was killed; the statement may have taken effect"},
     {1053, BROKEN, "the server is shutting down"},
-    {1158, BROKEN, "the connection broke while a statement ran; it may have taken effect"},
-    {1159, BROKEN, "the connection broke while a statement ran; it may have taken effect"},
-    {1160, BROKEN, "the connection broke while a statement ran; it may have taken effect"},
-    {1161, BROKEN, "the connection broke while a statement ran; it may have taken effect"},
+    {1158, BROKEN,
+     "the connection broke while a statement ran; it may have taken effect"},
+    {1159, BROKEN,
+     "the connection broke while a statement ran; it may have taken effect"},
+    {1160, BROKEN,
+     "the connection broke while a statement ran; it may have taken effect"},
+    {1161, BROKEN,
+     "the connection broke while a statement ran; it may have taken effect"},
     {2008, EL_ERR_NOMEM, STYLE_PLAIN, NULL, "no memory"},
     {2014, EL_ERR_MISUSE, STYLE_PLAIN, NULL,
      "another result of this connection is not read to its end"},
@@ -240,10 +249,12 @@ static void read_key(const char *text, el_error *err) {
     }
     my_span key = {start, (size_t)(end - start)};
     const char *dot = memchr(key.p, '.', key.n);
-    if (dot && (!err->table[0] || strncmp(key.p, err->table, (size_t)(dot - key.p)) == 0)) {
+    size_t n = dot ? (size_t)(dot - key.p) : 0;
+    if (dot && (!err->table[0] ||
+                (strlen(err->table) == n && memcmp(key.p, err->table, n) == 0))) {
         /* MySQL 8.0.19 and later: table.key */
-        PUT(err->table, ((my_span){key.p, (size_t)(dot - key.p)}));
-        key = after_dot(key);
+        PUT(err->table, ((my_span){key.p, n}));
+        key = (my_span){dot + 1, key.n - n - 1};
     }
     PUT(err->constraint, key);
 }
@@ -256,11 +267,11 @@ static void read_foreign_key(const char *text, el_error *err) {
     }
     p = strstr(text, "CONSTRAINT `");
     if (p) {
-        PUT(err->constraint, quoted(p + sizeof "CONSTRAINT" ));
+        PUT(err->constraint, quoted(p + sizeof "CONSTRAINT"));
     }
     p = strstr(text, "FOREIGN KEY (`");
     if (p) {
-        PUT(err->column, quoted(p + sizeof "FOREIGN KEY ("  - 1));
+        PUT(err->column, quoted(p + sizeof "FOREIGN KEY (" - 1));
     }
 }
 
@@ -377,7 +388,8 @@ static void add_redacted(my_message *m, const char *text) {
     while (last > first && *last != '\'' && *last != '"') {
         last--;
     }
-    add(m, "%.*s'...'%s", (int)(first - text), text, last + (last > first ? 1 : strlen(last)));
+    add(m, "%.*s'...'%s", (int)(first - text), text,
+        last + (last > first ? 1 : strlen(last)));
 }
 
 /* The text at which the parser stopped: placeholders stand in it, not their values. */
@@ -505,15 +517,17 @@ static void find_key_columns(MYSQL *link, const char *schema, el_error *err) {
     char name[3][2 * sizeof err->table + 1];
     const char *parts[] = {schema, err->table, err->constraint};
     for (int i = 0; i < 3; i++) {
-        mysql_real_escape_string(link, name[i], parts[i], (unsigned long)strlen(parts[i]));
+        mysql_real_escape_string(link, name[i], parts[i],
+                                 (unsigned long)strlen(parts[i]));
     }
     char sql[1200];
-    int n = snprintf(sql, sizeof sql,
-                     "SELECT group_concat(column_name ORDER BY seq_in_index SEPARATOR ', ') "
-                     "FROM information_schema.statistics WHERE table_schema = %s%s%s "
-                     "AND table_name = '%s' AND index_name = '%s'",
-                     *schema ? "'" : "", *schema ? name[0] : "database()",
-                     *schema ? "'" : "", name[1], name[2]);
+    int n =
+        snprintf(sql, sizeof sql,
+                 "SELECT group_concat(column_name ORDER BY seq_in_index SEPARATOR ', ') "
+                 "FROM information_schema.statistics WHERE table_schema = %s%s%s "
+                 "AND table_name = '%s' AND index_name = '%s'",
+                 *schema ? "'" : "", *schema ? name[0] : "database()", *schema ? "'" : "",
+                 name[1], name[2]);
     if (n < 0 || (size_t)n >= sizeof sql ||
         mysql_real_query(link, sql, (unsigned long)n) != 0) {
         return;
@@ -541,8 +555,8 @@ static void refresh_status(MYSQL *link) {
 /* }====== */
 
 static bool ends_link(unsigned code) {
-    static const unsigned codes[] = {2006, 2013, 2055, 2027, 1927, 1053, 1153, 4031,
-                                     1158, 1159, 1160, 1161};
+    static const unsigned codes[] = {2006, 2013, 2055, 2027, 1927, 1053,
+                                     1153, 4031, 1158, 1159, 1160, 1161};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         if (codes[i] == code) {
             return true;
@@ -596,21 +610,29 @@ static int report(my_conn *c, MYSQL *link, const my_failure *f, const char *sql,
 }
 
 static void keep(my_failure *f, unsigned code, const char *state, const char *text) {
-    f->code = code;
+    /* Connector/C reports its own missing plugin with the server's number for a wrong
+       password; its texts are never translated */
+    bool plugin = MY_LIBMARIADB && code == 1045 && strncmp(text, "Plugin ", 7) == 0;
+    f->code = plugin ? 2059 : code;
     snprintf(f->state, sizeof f->state, "%s", state);
     snprintf(f->text, sizeof f->text, "%s", text);
 }
 
+/* Connector/C calls it a TLS error when an encrypted link breaks. */
+static unsigned broken(const my_conn *c, const MYSQL *link, unsigned code) {
+    return code == 2026 && link == c->link ? 2013 : code;
+}
+
 int el_my_fail(my_conn *c, MYSQL *link, const char *sql, size_t len, el_error *err) {
     my_failure f;
-    keep(&f, mysql_errno(link), mysql_sqlstate(link), mysql_error(link));
+    keep(&f, broken(c, link, mysql_errno(link)), mysql_sqlstate(link), mysql_error(link));
     return report(c, link, &f, sql, len, err);
 }
 
 int el_my_fail_stmt(my_stmt *s, el_error *err) {
     my_failure f;
     my_conn *c = (my_conn *)s->base.conn;
-    keep(&f, mysql_stmt_errno(s->handle), mysql_stmt_sqlstate(s->handle),
-         mysql_stmt_error(s->handle));
+    keep(&f, broken(c, c->link, mysql_stmt_errno(s->handle)),
+         mysql_stmt_sqlstate(s->handle), mysql_stmt_error(s->handle));
     return report(c, c->link, &f, s->sql, s->len, err);
 }

@@ -16,7 +16,8 @@ typedef struct my_scan {
 typedef struct my_token {
     const char *p;
     size_t n;
-    char kind; /* 'w' word, '`' quoted name, '\'' string, or the character itself; 0 end */
+    char
+        kind; /* 'w' word, '`' quoted name, '\'' string, or the character itself; 0 end */
 } my_token;
 
 static bool word_char(unsigned char c) {
@@ -29,9 +30,9 @@ static void skip_blanks(my_scan *s) {
         size_t left = (size_t)(s->end - s->p);
         if (left && isspace((unsigned char)*s->p)) {
             s->p++;
-        } else if (left && (*s->p == '#' ||
-                            (left > 2 && s->p[0] == '-' && s->p[1] == '-' &&
-                             isspace((unsigned char)s->p[2])))) {
+        } else if (left &&
+                   (*s->p == '#' || (left > 2 && s->p[0] == '-' && s->p[1] == '-' &&
+                                     isspace((unsigned char)s->p[2])))) {
             const char *line = memchr(s->p, '\n', left);
             s->p = line ? line + 1 : s->end;
         } else if (left > 3 && s->p[0] == '/' && s->p[1] == '*' && s->p[2] != '!' &&
@@ -145,13 +146,15 @@ static void copy_name(char *out, size_t size, const my_token *t) {
 
 void el_my_table(const char *sql, size_t len, char *schema, char *table, size_t size) {
     static const char *const modifiers[] = {"LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY",
-                                            "QUICK", "IGNORE", "INTO", "FROM", NULL};
+                                            "QUICK",        "IGNORE",  "INTO",
+                                            "FROM",         NULL};
     *schema = *table = '\0';
     if (!sql) {
         return;
     }
     my_scan s = {sql, sql + len};
     my_token t = next_token(&s);
+    bool update = is_word(&t, "UPDATE");
     if (!is_one_of(&t, write_verbs)) {
         return;
     }
@@ -169,7 +172,10 @@ void el_my_table(const char *sql, size_t len, char *schema, char *table, size_t 
         copy_name(table, size, &t);
         t = next_token(&s);
     }
-    if (t.kind == ',') { /* several tables: which of them failed is not known */
-        *schema = *table = '\0';
+    for (; update && t.kind && !is_word(&t, "SET"); t = next_token(&s)) {
+        if (t.kind == ',' || is_word(&t, "JOIN") || is_word(&t, "STRAIGHT_JOIN")) {
+            *schema = *table = '\0'; /* several tables: which one is not known */
+            return;
+        }
     }
 }

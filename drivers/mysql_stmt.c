@@ -9,7 +9,7 @@
 #include "mysql_driver.h"
 
 enum {
-    BATCH_MAX = 1000,         /* rows per fetch from a cursor */
+    BATCH_MAX = 1000, /* rows per fetch from a cursor */
     BATCH_FIRST = 64,
     BATCH_FIRST_WIDE = 4,     /* where a row may be long, before its size is known */
     BATCH_BYTES = 256 * 1024, /* what a fetch should bring */
@@ -188,7 +188,7 @@ static int drain(my_stmt *s, el_error *err) {
 
 /* Drops the result, so that nothing of it is in memory or on the server. */
 static void drop_result(my_stmt *s) {
-    s->base.active = false;
+    s->base.active = s->row = false;
     if (s->result) {
         mysql_free_result(s->result);
         s->result = NULL;
@@ -297,9 +297,13 @@ static int store_result(my_stmt *s, el_error *err) {
     my_begin(c);
     int failed = mysql_stmt_store_result(s->handle);
     my_end(c);
-    if (failed) {
+    if (failed) { /* INSERT ... RETURNING whose error comes in the place of rows */
         el_my_fail_stmt(s, err);
-        drop_result(s);
+        s->base.active = false;
+        if (s->base.conn->open) { /* else Connector/C's next execute waits for them */
+            mysql_stmt_reset(s->handle);
+        }
+        el_my_shrink(s);
         return EL_FAIL;
     }
     if (s->verb == MY_VERB_WRITE) { /* RETURNING: a row for each that was written */
@@ -392,16 +396,9 @@ static int fetch_text(my_stmt *s, el_error *err) {
     return EL_ROW;
 }
 
-int el_my_fetch(el_stmt *base, el_error *err) {
-    my_stmt *s = (my_stmt *)base;
-    my_conn *c = (my_conn *)base->conn;
-    if (!base->active) {
-        return EL_DONE;
-    }
-    if (s->result) {
-        return fetch_text(s, err);
-    }
-    if (el_my_ready(c, s->cursor ? s : c->unread, err) != EL_OK) {
+static int fetch_prepared(my_stmt *s, el_error *err) {
+    my_conn *c = (my_conn *)s->base.conn;
+    if (el_my_usable(c, s->cursor ? s : c->unread, err) != EL_OK) {
         drop_result(s);
         return EL_FAIL;
     }
@@ -435,9 +432,20 @@ int el_my_fetch(el_stmt *base, el_error *err) {
     return EL_ROW;
 }
 
-int el_my_row(el_stmt *base, el_value *out, el_error *err) {
+int el_my_fetch(el_stmt *base, el_error *err) {
     my_stmt *s = (my_stmt *)base;
     if (!base->active) {
+        return EL_DONE;
+    }
+    s->row = false;
+    int rc = s->result ? fetch_text(s, err) : fetch_prepared(s, err);
+    s->row = rc == EL_ROW;
+    return rc;
+}
+
+int el_my_row(el_stmt *base, el_value *out, el_error *err) {
+    my_stmt *s = (my_stmt *)base;
+    if (!s->row) {
         return el_fail(err, EL_ERR_MISUSE, 0, "no row: fetch one first");
     }
     for (int i = 0; i < base->ncolumns; i++) {

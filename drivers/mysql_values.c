@@ -13,12 +13,12 @@
 #include "mysql_driver.h"
 
 enum {
-    LONG_DATA = 1 << 20,    /* values from here on are sent in pieces of this size */
-    ASK_LIMIT = 1 << 19,    /* statements from here on are held against max_packet */
-    CELL_START = 256,       /* first buffer of a column */
-    CELL_KEEP = 64 * 1024,  /* larger buffers are given back by reset */
+    LONG_DATA = 1 << 20,   /* values from here on are sent in pieces of this size */
+    ASK_LIMIT = 1 << 19,   /* statements from here on are held against max_packet */
+    CELL_START = 256,      /* first buffer of a column */
+    CELL_KEEP = 64 * 1024, /* larger buffers are given back by reset */
     BINARY_CHARSET = 63,
-    TYPE_VECTOR = 242,      /* MySQL 9 */
+    TYPE_VECTOR = 242, /* MySQL 9 */
     TYPE_JSON = 245
 };
 
@@ -125,7 +125,8 @@ static int check_packet(my_stmt *s, const el_value *args, uint64_t together,
     }
     if (together > c->max_packet) {
         return el_fail(err, EL_ERR_VALUE, 0,
-                       "the values have %" PRIu64 " bytes together, more than the %" PRIu64
+                       "the values have %" PRIu64
+                       " bytes together, more than the %" PRIu64
                        " that the server takes in one statement (max_allowed_packet): "
                        "send fewer rows at once",
                        together, c->max_packet);
@@ -275,11 +276,16 @@ static void describe_cell(my_cell *cell, const MYSQL_FIELD *f) {
 
 static int bind_cell(my_cell *cell, MYSQL_BIND *b, el_error *err) {
     static const enum enum_field_types types[] = {
-        [MY_FORM_BOOL] = MYSQL_TYPE_LONGLONG,     [MY_FORM_INT] = MYSQL_TYPE_LONGLONG,
-        [MY_FORM_UNSIGNED] = MYSQL_TYPE_LONGLONG, [MY_FORM_FLOAT] = MYSQL_TYPE_FLOAT,
-        [MY_FORM_DOUBLE] = MYSQL_TYPE_DOUBLE,     [MY_FORM_DATE] = MYSQL_TYPE_DATE,
-        [MY_FORM_TIME] = MYSQL_TYPE_TIME,         [MY_FORM_DATETIME] = MYSQL_TYPE_DATETIME,
-        [MY_FORM_BIT] = MYSQL_TYPE_STRING,        [MY_FORM_BYTES] = MYSQL_TYPE_STRING};
+        [MY_FORM_BOOL] = MYSQL_TYPE_LONGLONG,
+        [MY_FORM_INT] = MYSQL_TYPE_LONGLONG,
+        [MY_FORM_UNSIGNED] = MYSQL_TYPE_LONGLONG,
+        [MY_FORM_FLOAT] = MYSQL_TYPE_FLOAT,
+        [MY_FORM_DOUBLE] = MYSQL_TYPE_DOUBLE,
+        [MY_FORM_DATE] = MYSQL_TYPE_DATE,
+        [MY_FORM_TIME] = MYSQL_TYPE_TIME,
+        [MY_FORM_DATETIME] = MYSQL_TYPE_DATETIME,
+        [MY_FORM_BIT] = MYSQL_TYPE_STRING,
+        [MY_FORM_BYTES] = MYSQL_TYPE_STRING};
     b->buffer_type = types[cell->form];
     b->is_unsigned = cell->form == MY_FORM_UNSIGNED;
     b->is_null = &cell->null;
@@ -421,7 +427,8 @@ int el_my_complete_row(my_stmt *s, el_error *err) {
 void el_my_shrink(my_stmt *s) {
     for (int i = 0; i < s->base.ncolumns; i++) {
         my_cell *cell = &s->cells[i];
-        char *less = cell->capacity > CELL_KEEP ? realloc(cell->buffer, CELL_START) : NULL;
+        char *less =
+            cell->capacity > CELL_KEEP ? realloc(cell->buffer, CELL_START) : NULL;
         if (less) {
             cell->buffer = less;
             cell->capacity = CELL_START;
@@ -564,8 +571,8 @@ static void decode_integer(my_cell *cell, el_value *out) {
         out->type = EL_BOOL;
         out->u.b = i == 1;
     } else if (cell->form == MY_FORM_UNSIGNED && i < 0) { /* beyond int64 */
-        int n = snprintf(cell->scratch, sizeof cell->scratch, "%llu",
-                         (unsigned long long)i);
+        int n =
+            snprintf(cell->scratch, sizeof cell->scratch, "%llu", (unsigned long long)i);
         decode_scratch(cell, EL_DECIMAL, n, out);
     } else {
         out->type = EL_INT;

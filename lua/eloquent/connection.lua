@@ -116,6 +116,13 @@ local function prepare(self, sql)
             kind = "misuse",
             message = ("SQL text expected, got a %s"):format(type(sql)),
         })
+    elseif self.kind ~= "sql" then
+        errors.raise({
+            kind = "unsupported",
+            connection = self.name,
+            driver = self.driver,
+            message = ("the connection '%s' keeps documents and takes no SQL"):format(self.name),
+        })
     end
     local scan = require("eloquent.core.placeholder").scan
     local native, order, named = scan(sql, self.driver)

@@ -73,12 +73,21 @@ local function attempt(connection, fn, isolation)
     connection._depth = 1
     connection._after_commit = {}
     local results = table.pack(pcall(fn, connection))
-    local callbacks = connection._after_commit
+    local callbacks, lost = connection._after_commit, connection._lost
     connection._depth = 0
     connection._after_commit = false
     connection._lost = false
     if results[1] then
-        if not is_open(connection) then
+        if lost then
+            errors.raise({
+                kind = "lost",
+                connection = connection.name,
+                driver = connection.driver,
+                message = ("the connection '%s' was lost inside the transaction, which is undone"):format(
+                    connection.name
+                ),
+            })
+        elseif not is_open(connection) then
             misuse(
                 "the transaction on '%s' had ended before its function returned: a statement inside "
                     .. "it committed or rolled back (DDL does so on MySQL)",

@@ -36,8 +36,9 @@ static void sets_up_the_session(void **state) {
     assert_cell(c, "SELECT @@character_set_results", TEXT("utf8mb4"));
     assert_cell(c, "SELECT timestampdiff(SECOND, utc_timestamp(), now())", INT(0));
     static const char *const modes[] = {
-        "STRICT_ALL_TABLES", "STRICT_TRANS_TABLES",       "ONLY_FULL_GROUP_BY",
-        "NO_ZERO_DATE",      "NO_ZERO_IN_DATE",           "NO_ENGINE_SUBSTITUTION",
+        "STRICT_ALL_TABLES",         "STRICT_TRANS_TABLES",
+        "ONLY_FULL_GROUP_BY",        "NO_ZERO_DATE",
+        "NO_ZERO_IN_DATE",           "NO_ENGINE_SUBSTITUTION",
         "ERROR_FOR_DIVISION_BY_ZERO"};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         char sql[100];
@@ -96,10 +97,44 @@ static void obeys_ssl_mode(void **state) {
         finalize(s);
         el_conn_release(other);
     }
-    el_option extra[] = {{"ssl_mode", "verify-full"}, {"ssl_ca", "/dev/null"}, {NULL, NULL}};
+    el_option extra[] = {
+        {"ssl_mode", "verify-full"}, {"ssl_ca", "/dev/null"}, {NULL, NULL}};
     el_conn *other = NULL;
     el_error err = {0};
     assert_int_equal(connect_with(&other, extra, &err), EL_FAIL);
+    assert_int_equal(err.kind, EL_ERR_CONNECT);
+}
+
+/* Where EL_SPEC_TLS_CA names the CA that signed the server's certificate. */
+static void verifies_certificates(void **state) {
+    (void)state;
+    const char *ca = getenv("EL_SPEC_TLS_CA");
+    if (ca == NULL) {
+        skip();
+    }
+    static const char *const modes[] = {"verify-full", "verify-ca", "verify_identity",
+                                        NULL};
+    for (int i = 0; i < 4; i++) {
+        /* a CA without a mode is used, too */
+        el_option extra[] = {
+            {"host", "localhost"}, {"ssl_ca", ca}, {"ssl_mode", modes[i]}, {NULL, NULL}};
+        el_conn *c = NULL;
+        el_error err = {0};
+        if (connect_with(&c, extra, &err) != EL_OK) {
+            fail_msg("%s: %s", modes[i] ? modes[i] : "no mode", err.message);
+        }
+        el_stmt *s = prepare(c, "SHOW STATUS LIKE 'Ssl_cipher'", 0);
+        el_value v[2];
+        execute(s, NOARGS);
+        assert_true(next_row(s, v));
+        assert_true(v[1].u.s.n > 0);
+        finalize(s);
+        el_conn_release(c);
+    }
+    el_option extra[] = {{"ssl_mode", "verify-full"}, {NULL, NULL}};
+    el_conn *c = NULL;
+    el_error err = {0};
+    assert_int_equal(connect_with(&c, extra, &err), EL_FAIL); /* no CA that knows it */
     assert_int_equal(err.kind, EL_ERR_CONNECT);
 }
 
@@ -187,6 +222,8 @@ static void refuses_wrong_counts(void **state) {
     assert_int_equal(c->driver->row(s, v, &err), EL_FAIL);
     assert_int_equal(err.kind, EL_ERR_MISUSE);
     execute(s, ARGS(INT(1), INT(2)));
+    el_error_clear(&err);
+    assert_int_equal(c->driver->row(s, v, &err), EL_FAIL);
     assert_true(next_row(s, v));
     finalize(s);
 }
@@ -308,7 +345,8 @@ static void calls_procedures(void **state) {
 }
 
 static int64_t prepared_count(el_conn *c) {
-    el_stmt *s = prepare(c, "SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'", EL_STMT_ONCE);
+    el_stmt *s =
+        prepare(c, "SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'", EL_STMT_ONCE);
     el_value v[2];
     execute(s, NOARGS);
     assert_true(next_row(s, v));
@@ -395,7 +433,8 @@ static void sets_isolation_levels(void **state) {
     assert_int_equal(c->driver->transact(c, EL_TX_BEGIN, "loose", &err), EL_FAIL);
     assert_int_equal(err.kind, EL_ERR_MISUSE);
     assert_false(in_transaction(c));
-    script(c, "DROP TABLE IF EXISTS tx; CREATE TABLE tx (a INT); INSERT INTO tx VALUES (1)");
+    script(c,
+           "DROP TABLE IF EXISTS tx; CREATE TABLE tx (a INT); INSERT INTO tx VALUES (1)");
     el_conn *other = open_conn();
     static const struct {
         const char *level;
@@ -542,6 +581,7 @@ int main(void) {
         cmocka_unit_test(sets_up_the_session),
         cmocka_unit_test(checks_options),
         cmocka_unit_test(obeys_ssl_mode),
+        cmocka_unit_test(verifies_certificates),
         cmocka_unit_test(connects_by_socket),
         cmocka_unit_test(counts_rows_and_keys),
         cmocka_unit_test(returns_what_it_wrote),

@@ -15,7 +15,8 @@ static int make_rows(void **state) {
                    "CREATE TABLE s_row (id INT PRIMARY KEY, a VARCHAR(100), b BIGINT)");
     run(*state,
         "INSERT INTO s_row SELECT n, concat('text of row ', n), n * 3 FROM (SELECT a.d + "
-        "b.d * 10 + c.d * 100 + e.d * 1000 + f.d * 10000 + g.d * 100000 AS n FROM s_ten a, "
+        "b.d * 10 + c.d * 100 + e.d * 1000 + f.d * 10000 + g.d * 100000 AS n FROM s_ten "
+        "a, "
         "s_ten b, s_ten c, s_ten e, s_ten f, (SELECT 0 d UNION ALL SELECT 1) g) t",
         NOARGS);
     return 0;
@@ -62,8 +63,9 @@ static void keeps_memory_flat(void **state) {
 
 /* A few long rows at a time, many short ones: a fetch brings about the same bytes. */
 static void keeps_memory_flat_with_long_rows(void **state) {
-    el_stmt *s = prepare(*state, "SELECT repeat('x', 1000000), id FROM s_row WHERE id < 300",
-                         EL_STMT_STREAM);
+    el_stmt *s =
+        prepare(*state, "SELECT repeat('x', 1000000), id FROM s_row WHERE id < 300",
+                EL_STMT_STREAM);
     el_value v[2];
     execute(s, NOARGS);
     for (int i = 0; i < 20; i++) {
@@ -156,11 +158,15 @@ static void outlives_transactions(void **state) {
 /* What is no query has nothing to pull from, and comes whole. */
 static void streams_anything(void **state) {
     el_conn *c = *state;
-    static const char *const texts[] = {"EXPLAIN SELECT * FROM s_ten", "SHOW TABLES",
-                                        "CHECK TABLE s_ten", "SHOW CREATE TABLE s_ten",
-                                        "VALUES (1), (2)", "(SELECT 1)",
+    static const char *const texts[] = {"EXPLAIN SELECT * FROM s_ten",
+                                        "SHOW TABLES",
+                                        "CHECK TABLE s_ten",
+                                        "SHOW CREATE TABLE s_ten",
+                                        "VALUES (1), (2)",
+                                        "(SELECT 1)",
                                         "WITH t AS (SELECT 1 AS a) SELECT a FROM t",
-                                        "SHOW GRANTS", "SELECT @@port"};
+                                        "SHOW GRANTS",
+                                        "SELECT @@port"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (i == 4 && strcmp(c->product, "mariadb") != 0) {
             continue;

@@ -16,7 +16,7 @@ static const int64_t moment = 1709214305123456; /* 2024-02-29T13:45:05.123456Z *
 
 #define CASES(name) static const read_case name[] =
 
-CASES(number_cases) {
+CASES(number_cases){
     {"TINYINT", "-128", {.type = EL_INT, .u.i = -128}},
     {"TINYINT UNSIGNED", "255", {.type = EL_INT, .u.i = 255}},
     {"TINYINT(1)", "1", {.type = EL_BOOL, .u.b = true}},
@@ -35,29 +35,37 @@ CASES(number_cases) {
     {"BIGINT", "-9223372036854775808", {.type = EL_INT, .u.i = INT64_MIN}},
     {"BIGINT", "9223372036854775807", {.type = EL_INT, .u.i = INT64_MAX}},
     {"BIGINT UNSIGNED", "9223372036854775807", {.type = EL_INT, .u.i = INT64_MAX}},
-    {"BIGINT UNSIGNED", "9223372036854775808",
+    {"BIGINT UNSIGNED",
+     "9223372036854775808",
      {.type = EL_DECIMAL, .u.s = {"9223372036854775808", 19}}},
-    {"BIGINT UNSIGNED", "18446744073709551615",
+    {"BIGINT UNSIGNED",
+     "18446744073709551615",
      {.type = EL_DECIMAL, .u.s = {"18446744073709551615", 20}}},
     {"YEAR", "2155", {.type = EL_INT, .u.i = 2155}},
     {"YEAR", "0", {.type = EL_INT, .u.i = 0}},
     {"BIT(1)", "b'1'", {.type = EL_INT, .u.i = 1}},
     {"BIT(13)", "b'1000000000001'", {.type = EL_INT, .u.i = 4097}},
     {"BIT(63)", "0x7FFFFFFFFFFFFFFF", {.type = EL_INT, .u.i = INT64_MAX}},
-    {"BIT(64)", "0x8000000000000001",
+    {"BIT(64)",
+     "0x8000000000000001",
      {.type = EL_BYTES, .u.s = {"\x80\0\0\0\0\0\0\x01", 8}}},
     {"DOUBLE", "0.1", {.type = EL_FLOAT, .u.d = 0.1}},
-    {"DOUBLE", "1.7976931348623157e308", {.type = EL_FLOAT, .u.d = 1.7976931348623157e308}},
-    {"DOUBLE", "-2.2250738585072014e-308",
+    {"DOUBLE",
+     "1.7976931348623157e308",
+     {.type = EL_FLOAT, .u.d = 1.7976931348623157e308}},
+    {"DOUBLE",
+     "-2.2250738585072014e-308",
      {.type = EL_FLOAT, .u.d = -2.2250738585072014e-308}},
     {"DECIMAL(10,4)", "12.3", {.type = EL_DECIMAL, .u.s = {"12.3000", 7}}},
-    {"DECIMAL(65,30)", "-12345678901234567890123456789012345.123456789012345678901234567891",
+    {"DECIMAL(65,30)",
+     "-12345678901234567890123456789012345.123456789012345678901234567891",
      {.type = EL_DECIMAL,
-      .u.s = {"-12345678901234567890123456789012345.123456789012345678901234567891", 67}}},
+      .u.s = {"-12345678901234567890123456789012345.123456789012345678901234567891",
+              67}}},
     {"DECIMAL(5,0)", "0", {.type = EL_DECIMAL, .u.s = {"0", 1}}},
 };
 
-CASES(time_cases) {
+CASES(time_cases){
     {"DATE", "'2024-02-29'", {.type = EL_DATE, .u.s = {"2024-02-29", 10}}},
     {"DATE", "'0001-01-01'", {.type = EL_DATE, .u.s = {"0001-01-01", 10}}},
     {"DATE", "'9999-12-31'", {.type = EL_DATE, .u.s = {"9999-12-31", 10}}},
@@ -68,22 +76,27 @@ CASES(time_cases) {
     {"TIME", "'24:00:00'", {.type = EL_TEXT, .u.s = {"24:00:00", 8}}},
     {"TIME", "'-00:00:01'", {.type = EL_TEXT, .u.s = {"-00:00:01", 9}}},
     {"DATETIME", "'1970-01-01 00:00:00'", {.type = EL_TIMESTAMP, .u.i = 0}},
-    {"DATETIME(6)", "'2024-02-29 13:45:05.123456'",
+    {"DATETIME(6)",
+     "'2024-02-29 13:45:05.123456'",
      {.type = EL_TIMESTAMP, .u.i = 1709214305123456}},
     {"DATETIME(6)", "'1969-12-31 23:59:59.999999'", {.type = EL_TIMESTAMP, .u.i = -1}},
-    {"DATETIME(6)", "'9999-12-31 23:59:59.999999'",
+    {"DATETIME(6)",
+     "'9999-12-31 23:59:59.999999'",
      {.type = EL_TIMESTAMP, .u.i = 253402300799999999}},
-    {"TIMESTAMP(6) NULL", "'2024-02-29 13:45:05.123456'",
+    {"TIMESTAMP(6) NULL",
+     "'2024-02-29 13:45:05.123456'",
      {.type = EL_TIMESTAMP, .u.i = 1709214305123456}},
 };
 
-CASES(text_cases) {
+CASES(text_cases){
     {"CHAR(4)", "'ab'", {.type = EL_TEXT, .u.s = {"ab", 2}}},
     {"VARCHAR(20)", "''", {.type = EL_TEXT, .u.s = {"", 0}}},
-    {"VARCHAR(20)", "'gr\xc3\xbc\xc3\x9f \xf0\x9f\x8d\x8b'",
+    {"VARCHAR(20)",
+     "'gr\xc3\xbc\xc3\x9f \xf0\x9f\x8d\x8b'",
      {.type = EL_TEXT, .u.s = {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x8d\x8b", 11}}},
     {"TEXT", "'a\\0b'", {.type = EL_TEXT, .u.s = {"a\0b", 3}}},
-    {"VARCHAR(9) CHARACTER SET latin1", "'\xc3\xa4'",
+    {"VARCHAR(9) CHARACTER SET latin1",
+     "'\xc3\xa4'",
      {.type = EL_TEXT, .u.s = {"\xc3\xa4", 2}}},
     {"VARCHAR(9) COLLATE utf8mb4_bin", "'x'", {.type = EL_TEXT, .u.s = {"x", 1}}},
     {"ENUM('small','large')", "'large'", {.type = EL_TEXT, .u.s = {"large", 5}}},
@@ -92,7 +105,8 @@ CASES(text_cases) {
     {"VARBINARY(9)", "0x00FF00", {.type = EL_BYTES, .u.s = {"\0\xff\0", 3}}},
     {"BLOB", "''", {.type = EL_BYTES, .u.s = {"", 0}}},
     {"LONGBLOB", "0xDEADBEEF", {.type = EL_BYTES, .u.s = {"\xde\xad\xbe\xef", 4}}},
-    {"JSON", "'{\"a\": [1, null]}'",
+    {"JSON",
+     "'{\"a\": [1, null]}'",
      {.type = EL_JSON, .u.s = {"{\"a\": [1, null]}", 16}}},
 };
 
@@ -104,8 +118,9 @@ static void check_case(el_conn *c, const read_case *t) {
         expected.type = EL_TEXT;
     }
     run(c, "DROP TEMPORARY TABLE IF EXISTS one", NOARGS);
-    snprintf(sql, sizeof sql, "CREATE TEMPORARY TABLE one (a %s, b %s) CHARACTER SET utf8mb4",
-             t->type, t->type);
+    snprintf(sql, sizeof sql,
+             "CREATE TEMPORARY TABLE one (a %s, b %s) CHARACTER SET utf8mb4", t->type,
+             t->type);
     run(c, sql, NOARGS);
     snprintf(sql, sizeof sql, "INSERT INTO one VALUES (%s, NULL)", t->literal);
     assert_int_equal(run(c, sql, NOARGS), 1);
@@ -164,8 +179,9 @@ static void reads_a_uuid(void **state) {
 /* A FLOAT is what its shortest text says, as everywhere else. */
 static void reads_floats_by_their_text(void **state) {
     el_conn *c = *state;
-    static const double numbers[] = {0.1,       16777216.0, 16777217.0, 3.4028234663852886e38,
-                                     1.17549e-38, -0.3,     123456.79,  0.0};
+    static const double numbers[] = {
+        0.1,         16777216.0, 16777217.0, 3.4028234663852886e38,
+        1.17549e-38, -0.3,       123456.79,  0.0};
     run(c, "CREATE TEMPORARY TABLE f (a FLOAT)", NOARGS);
     el_stmt *in = prepare(c, "INSERT INTO f VALUES (?)", 0);
     el_stmt *out = prepare(c, "SELECT a FROM f", 0);
@@ -221,16 +237,26 @@ static void reads_expressions(void **state) {
 static void reads_text_results(void **state) {
     el_conn *c = *state;
     el_value v[MAX_VALUES];
-    script(c, "CREATE TABLE IF NOT EXISTS text_result (i INT, u BIGINT UNSIGNED, d DOUBLE,"
-              "n DECIMAL(5,2), t DATETIME(6), m TIME(6), y DATE, b TINYINT(1), s TEXT,"
-              "x BLOB, j JSON, bits BIT(9), e INT);"
-              "TRUNCATE text_result; INSERT INTO text_result VALUES (-5,"
-              "18446744073709551615, 0.1, 1.5, '2024-02-29 13:45:05.123456', '-01:00:00.5',"
-              "'2024-02-29', 1, 'text', 0x00FF, '[]', b'100000001', NULL)");
-    const el_value expected[] = {
-        INT(-5), STR(EL_DECIMAL, "18446744073709551615"), FLT(0.1), STR(EL_DECIMAL, "1.50"),
-        MOMENT(moment), TEXT("-01:00:00.500000"), STR(EL_DATE, "2024-02-29"), BOOL(true),
-        TEXT("text"), BYTES(EL_BYTES, "\0\xff", 2), STR(EL_JSON, "[]"), INT(257), NIL};
+    script(c,
+           "CREATE TABLE IF NOT EXISTS text_result (i INT, u BIGINT UNSIGNED, d DOUBLE,"
+           "n DECIMAL(5,2), t DATETIME(6), m TIME(6), y DATE, b TINYINT(1), s TEXT,"
+           "x BLOB, j JSON, bits BIT(9), e INT);"
+           "TRUNCATE text_result; INSERT INTO text_result VALUES (-5,"
+           "18446744073709551615, 0.1, 1.5, '2024-02-29 13:45:05.123456', '-01:00:00.5',"
+           "'2024-02-29', 1, 'text', 0x00FF, '[]', b'100000001', NULL)");
+    const el_value expected[] = {INT(-5),
+                                 STR(EL_DECIMAL, "18446744073709551615"),
+                                 FLT(0.1),
+                                 STR(EL_DECIMAL, "1.50"),
+                                 MOMENT(moment),
+                                 TEXT("-01:00:00.500000"),
+                                 STR(EL_DATE, "2024-02-29"),
+                                 BOOL(true),
+                                 TEXT("text"),
+                                 BYTES(EL_BYTES, "\0\xff", 2),
+                                 STR(EL_JSON, "[]"),
+                                 INT(257),
+                                 NIL};
     run(c, "HANDLER text_result OPEN", NOARGS);
     el_stmt *s = prepare(c, "HANDLER text_result READ FIRST", EL_STMT_ONCE);
     execute(s, NOARGS);
@@ -327,9 +353,9 @@ static void changes_types_between_executes(void **state) {
 static void refuses_what_has_no_place(void **state) {
     el_conn *c = *state;
     const double zero = 0.0;
-    const el_value bad[] = {FLT(zero / zero), FLT(1.0 / zero), FLT(-1.0 / zero),
-                            MOMENT(253402300800000000), MOMENT(INT64_MIN),
-                            {.type = EL_LIST, .u.nested = NULL}};
+    const el_value bad[] = {FLT(zero / zero),  FLT(1.0 / zero),
+                            FLT(-1.0 / zero),  MOMENT(253402300800000000),
+                            MOMENT(INT64_MIN), {.type = EL_LIST, .u.nested = NULL}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         el_error err;
         run_failing(c, "SELECT ?, ?", ARGS(INT(1), bad[i]), &err);
@@ -355,8 +381,8 @@ static char *long_text(size_t n, unsigned seed) {
 
 static void carries_long_values(void **state) {
     el_conn *c = *state;
-    static const size_t sizes[] = {255,     256,     257,     4096,      65535, 65536,
-                                   1048575, 1048576, 1048577, 10000000};
+    static const size_t sizes[] = {255,   256,     257,     4096,    65535,
+                                   65536, 1048575, 1048576, 1048577, 10000000};
     run(c, "CREATE TEMPORARY TABLE l (id INT, a LONGBLOB, b INT)", NOARGS);
     for (int i = 0; i < (int)(sizeof sizes / sizeof *sizes); i++) {
         char *p = long_text(sizes[i], (unsigned)i);

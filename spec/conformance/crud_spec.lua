@@ -383,7 +383,7 @@ engines.suite("crud", function(engine)
                 User:where("emial", "x")
             end,
             function()
-                User:orderBy("emial")
+                User:orderBy("emial"):get()
             end,
             function()
                 User:select("emial")

@@ -4,4 +4,10 @@
 -- has to fail; one that passes is a failure, so that no quirk outlives its cause.
 
 ---@type table<string, table<string, table<string, string>>>
-return {}
+return {
+    queries = {
+        ["NULL sorts first, and last downwards"] = {
+            pg = "PostgreSQL sorts NULL after everything; NULLS FIRST would cost it the index",
+        },
+    },
+}
