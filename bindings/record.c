@@ -628,12 +628,13 @@ static void add_shown(lua_State *L, luaL_Buffer *b) {
         while (n > SHOWN_TEXT || (n > 0 && ((unsigned char)shown[n] & 0xC0) == 0x80)) {
             n--;
         }
+    }
+    if (text) { /* any bytes, so by length */
+        const char *end = n < lua_rawlen(L, -1) ? "...'" : "'";
+        lua_pushliteral(L, "'");
         lua_pushlstring(L, shown, n);
-        lua_pushfstring(L, "'%s...'", lua_tostring(L, -1));
-        lua_replace(L, -3);
-        lua_pop(L, 1);
-    } else if (text) {
-        lua_pushfstring(L, "'%s'", shown);
+        lua_pushstring(L, end);
+        lua_concat(L, 3);
         lua_replace(L, -2);
     }
     luaL_addvalue(b);

@@ -7,6 +7,7 @@ target_compile_options(el_common INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wvla
   $<$<BOOL:${EL_WERROR}>:-Werror>
   $<$<BOOL:${EL_SANITIZE}>:-fsanitize=address,undefined -fno-omit-frame-pointer
-    -fno-sanitize-recover=undefined>)
+    -fno-sanitize-recover=undefined>
+  $<$<BOOL:${EL_FUZZ}>:-fsanitize=fuzzer-no-link>)
 target_link_options(el_common INTERFACE
   $<$<BOOL:${EL_SANITIZE}>:-fsanitize=address,undefined>)

@@ -88,6 +88,34 @@ static void set_field(char *field, unsigned size, const PGresult *result, int co
 }
 
 /*
+** The name in `column "a" ...`, `column t.a ...` or `relation "a" ...`: what the server
+** found to be unknown has no field of its own.  Other languages quote with the same signs
+** or leave the field empty.
+*/
+static void set_unknown_name(el_error *err, const PGresult *result) {
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    bool column = strcmp(err->sqlstate, "42703") == 0;
+    if (!text || (!column && strcmp(err->sqlstate, "42P01") != 0)) {
+        return;
+    }
+    const char *from = strchr(text, '"'), *to = from ? strchr(from + 1, '"') : NULL;
+    const char *dot = strchr(text, '.');
+    if (to) {
+        from++;
+    } else if (column && dot) { /* column t.a does not exist */
+        from = dot + 1;
+        to = from + strcspn(from, " ");
+    } else {
+        return;
+    }
+    const char *inner = !column ? memchr(from, '.', (size_t)(to - from)) : NULL;
+    from = inner ? inner + 1 : from;
+    el_error_copy(column ? err->column : err->table,
+                  column ? sizeof err->column : sizeof err->table, from,
+                  (unsigned)(to - from));
+}
+
+/*
 ** The columns of `Key (a, b)=(1, 2) ...`, in any language, never the values.  When a
 ** parent row can't go because of its children, the detail names the parent's columns
 ** and the table field the child: then the column stays unknown.
@@ -197,6 +225,7 @@ int el_pg_error(el_error *err, const pg_conn *c, const PGresult *result) {
     el_error_copy(err->sqlstate, sizeof err->sqlstate, state, 5);
     set_field(err->table, sizeof err->table, result, PG_DIAG_TABLE_NAME);
     set_field(err->column, sizeof err->column, result, PG_DIAG_COLUMN_NAME);
+    set_unknown_name(err, result);
     set_field(err->constraint, sizeof err->constraint, result, PG_DIAG_CONSTRAINT_NAME);
     if (kind == EL_ERR_UNIQUE || kind == EL_ERR_FOREIGN_KEY) {
         set_key_columns(err, result);

@@ -14,6 +14,13 @@ local by_name = {}
 ---@type table<table, boolean>
 local settled = setmetatable({}, { __mode = "k" })
 local test_mode = false
+local chosen
+
+--- The default connection of this process, in place of DB_CONNECTION.
+---@param name string
+function connections.set_default(name)
+    chosen = name
+end
 
 --- Test mode: every connection means its `_test` twin.
 ---@param on boolean
@@ -37,7 +44,7 @@ end
 ---Raises kind "misuse" for an unknown name and for settings that cannot be.
 function connections.get(name)
     if name == nil then
-        name = env.default(test_mode)
+        name = chosen and (test_mode and env.twin(chosen) or chosen) or env.default(test_mode)
     elseif type(name) ~= "string" then
         errors.raise({
             kind = "misuse",

@@ -370,7 +370,7 @@ describe("docs/connections.md", function()
 
     -- What only a driver or a command reads that this program does not have.
     local function is_unread(name)
-        return name:find("^MONGO_") or name:find("^ELOQUENT_LOG_") or name == "ELOQUENT_ALLOW_PROD_DESTRUCTIVE"
+        return name:find("^MONGO_")
     end
 
     it("explains every variable of .env.example", function()

@@ -70,7 +70,7 @@ describe(".env", function()
             .. "DB_PASSWORD DB_NAME DB_SOCKET PG_HOST PG_PORT PG_USER PG_PASSWORD PG_NAME SQLITE_PATH "
             .. "SQLITE_JOURNAL_MODE SQLITE_SYNCHRONOUS SQLITE_BUSY_TIMEOUT SQLITE_FOREIGN_KEYS MONGO_URI "
             .. "MONGO_DB SQLITE_TEST_PATH MONGO_TEST_URI MONGO_TEST_DB DB_SSL_MODE DB_SSL_CA PG_SSLMODE "
-            .. "PG_SSLROOTCERT ELOQUENT_LOG_LEVEL ELOQUENT_LOG_FORMAT NO_COLOR"):gmatch("%S+") do
+            .. "PG_SSLROOTCERT NO_COLOR"):gmatch("%S+") do
             assert(example:find("\n#?" .. name .. "="), name)
         end
     end)

@@ -65,7 +65,8 @@ static bool valid_utf8(const unsigned char *p, size_t n, size_t *count) {
             }
             point = point << 6 | (p[i + k] & 0x3F);
         }
-        if (point < least[len] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) {
+        if (point < least[len] || point > 0x10FFFF ||
+            (point >= 0xD800 && point < 0xE000)) {
             return false;
         }
         i += len;

@@ -11,6 +11,13 @@ local report = {}
 -- Exit statuses by kind of error; all others are 1.
 local statuses = { connect = 4, auth = 4 }
 
+-- A server that says at the login that there is no such database counts as out of reach,
+-- too; a row that is not found is told by the program, and names no driver.
+local function status_of(err)
+    local missing_database = err.kind == "notFound" and err.driver ~= nil
+    return missing_database and 4 or statuses[err.kind]
+end
+
 local LONGEST_LINE <const> = 160
 local LONGEST_SQL <const> = 500
 local SHOWN_FIELDS <const> = 8
@@ -128,7 +135,7 @@ local function describe_object(err)
         file = err.file,
         line = err.line,
         sql = err.sql,
-        status = statuses[err.kind],
+        status = status_of(err),
     }
 end
 

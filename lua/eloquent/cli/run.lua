@@ -12,9 +12,11 @@ local run = {
         { "eloquent run seed.lua", "run seed.lua" },
         { "eloquent run import.lua users.csv", "with arguments: arg[1] is 'users.csv'" },
         { "echo 'print(1 + 1)' | eloquent run -", "run standard input" },
+        { "eloquent run --pg seed.lua", "with PostgreSQL as the default connection" },
         { "eloquent run --trace seed.lua", "show the Lua stack when it fails" },
         { "eloquent seed.lua", "the word run may be left out" },
     },
+    flags = require("eloquent.cli.target").flags,
     passes_arguments = true,
     notes = {
         "",
@@ -88,6 +90,7 @@ function run.run(call)
         local usage = require("eloquent.cli.usage")
         usage.fail("run needs the file of a script", "eloquent run seed.lua")
     end
+    require("eloquent.cli.target").apply(call.options)
     local host = require("eloquent.core.host")
     local arguments = table.move(call.args, 2, #call.args, 1, {})
     arguments[0], arguments[-1] = path, host.executable

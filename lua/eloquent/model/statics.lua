@@ -18,6 +18,13 @@ local function misuse(message, ...)
     errors.raise({ kind = "misuse", message = message:format(...) })
 end
 
+--- `User.find(1)` passes 1 as the model.
+local function check_colon(model)
+    if type(model) ~= "table" or not rawget(model, "_columns") then
+        misuse("call the model's verbs with a colon, as in User:find(1)")
+    end
+end
+
 --- Verbs of the query builder that a model has too: `User:where(…)` starts a query.
 local QUERY_VERBS <const> = [[
     where orWhere whereNot orWhereNot whereIn orWhereIn whereNotIn orWhereNotIn
@@ -28,7 +35,7 @@ local QUERY_VERBS <const> = [[
     orWhereNotExists whereRaw orWhereRaw select addSelect selectRaw distinct join leftJoin
     rightJoin crossJoin joinSub leftJoinSub groupBy having orHaving havingRaw orHavingRaw
     orderBy orderByDesc orderByRaw latest oldest inRandomOrder reorder limit offset forPage
-    union unionAll lockForUpdate sharedLock when unless tap withTrashed onlyTrashed all get
+    union unionAll explain lockForUpdate sharedLock when unless tap withTrashed onlyTrashed all get
     first firstOrFail firstWhere findMany findOrFail sole value pluck exists doesntExist count
     sum avg min max each chunk chunkById lazy cursor paginate simplePaginate insert
     insertOrIgnore insertGetId upsert truncate
@@ -36,7 +43,7 @@ local QUERY_VERBS <const> = [[
 
 for verb in QUERY_VERBS:gmatch("%a+") do
     Model[verb] = function(self, ...)
-        local query = self:query()
+        local query = Model.query(self)
         return query[verb](query, ...)
     end
 end
@@ -44,9 +51,7 @@ end
 --- A query on the model's table.
 ---@return eloquent.Query
 function Model:query()
-    if type(self) ~= "table" or not rawget(self, "_columns") then
-        misuse("call the model's verbs with a colon, as in User:find(1)")
-    end
+    check_colon(self)
     return require("eloquent.query.builder").new(self)
 end
 
@@ -121,6 +126,9 @@ end
 ---@param data? table<string, any>
 ---@return eloquent.Record
 function Model:new(data)
+    if type(self) ~= "table" then
+        check_colon(self)
+    end
     if data and self._fillable then
         self:_checkFillable(data)
     end
@@ -134,6 +142,9 @@ end
 ---@return eloquent.Record
 ---Raises kind "value" for what a column can't hold, and what the database refuses.
 function Model:create(data)
+    if type(self) ~= "table" then
+        check_colon(self)
+    end
     if data and self._fillable then
         self:_checkFillable(data)
     end
@@ -144,6 +155,7 @@ end
 ---@param rows table<string, any>[]
 ---@return eloquent.Record[]
 function Model:createMany(rows)
+    check_colon(self)
     if type(rows) ~= "table" then
         misuse("createMany takes a list of tables, got a %s", type(rows))
     end
@@ -162,6 +174,9 @@ end
 ---@param key any
 ---@return eloquent.Record|nil
 function Model:find(key)
+    if type(self) ~= "table" then
+        check_colon(self)
+    end
     if self._soft_deletes then
         return self:query():find(key)
     end
@@ -189,6 +204,7 @@ end
 ---@param value any
 ---@return eloquent.Record|nil
 function Model:findOneBy(field, value)
+    check_colon(self)
     return self:query():where(field, value):first()
 end
 
@@ -197,6 +213,7 @@ end
 ---@param data table<string, any>
 ---@return integer rows  0 when there is no such row
 function Model:updateById(key, data)
+    check_colon(self)
     self:_checkFillable(data)
     return self:query():where(self._key, key):update(data)
 end
@@ -205,6 +222,7 @@ end
 ---@param key any
 ---@return integer rows
 function Model:deleteById(key)
+    check_colon(self)
     return self:query():where(self._key, key):delete()
 end
 
@@ -212,6 +230,7 @@ end
 ---@param key any
 ---@return integer rows
 function Model:restoreById(key)
+    check_colon(self)
     return self:query():where(self._key, key):restore()
 end
 
@@ -219,13 +238,18 @@ end
 ---@param fn fun(tx: eloquent.Connection): any
 ---@param options? { attempts?: integer, isolation?: string }
 function Model:transaction(fn, options)
+    check_colon(self)
     return for_model(self):transaction(fn, options)
 end
 
 --- The connection that the model uses now.
 ---@return eloquent.Connection
 function Model:connection()
+    check_colon(self)
     return for_model(self)
 end
+
+-- A misspelled verb; fields of models begin with "_" and may be absent.
+setmetatable(Model, { __index = require("eloquent.support.verbs").missing("a model", Model) })
 
 return Model

@@ -292,8 +292,14 @@ end
 
 builder.raw = expression.raw
 
-for _, part in ipairs({ "conditions", "subjects", "clauses", "reads", "aggregates", "iterate", "writes", "trash", "inserts" }) do
+local PARTS <const> = {
+    "conditions", "subjects", "clauses", "reads", "aggregates", "iterate", "writes", "trash", "inserts",
+}
+for _, part in ipairs(PARTS) do
     require("eloquent.query." .. part)(Query, builder)
 end
+
+-- A misspelled verb; fields of the query itself begin with "_" and may be absent.
+setmetatable(Query, { __index = require("eloquent.support.verbs").missing("a query", Query) })
 
 return builder

@@ -64,7 +64,10 @@ function nearest.find(name, known)
         local text = candidate:lower():gsub("[_%-]", "")
         local limit = math.max(1, math.max(#wanted, #text) // 3)
         local edits = distance(wanted, text, limit)
-        if edits and edits < #wanted and (not best_edits or edits < best_edits) then
+        local begins = edits and candidate:sub(1, #wanted):lower() == wanted -- `wher`: where, not when
+        if edits and edits < #wanted
+            and (not best_edits or edits < best_edits or edits == best_edits and begins)
+        then
             best, best_edits = candidate, edits
         end
     end

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT
+**
+** floor_mysql.c - the work of bench/work.lua in C on MariaDB's or MySQL's client library
+** alone: what it and the server cost, written as one would write it by hand for speed.
+** The server is the one that the EL_SPEC_MYSQL_* variables name.
+**
+**     floor_mysql WORKLOAD ROWS     prints: seconds checksum processor-seconds
+*/
+#include <mysql.h>
+
+#include "floor.h"
+
+#define INSERT "insert into users (" FIELDS ") values "
+
+enum { MAX_TEXT = 256, NCOLUMNS = 8, FETCH_ROWS = 1000 };
+
+static _Noreturn void die(MYSQL *link, const char *what) {
+    give_up(what, mysql_error(link));
+}
+
+static void run(MYSQL *link, const char *sql) {
+    if (mysql_query(link, sql) != 0) {
+        die(link, sql);
+    }
+}
+
+static MYSQL *connect_server(void) {
+    MYSQL *link = need(mysql_init(NULL));
+    unsigned protocol = MYSQL_PROTOCOL_TCP;
+    mysql_options(link, MYSQL_OPT_PROTOCOL, &protocol);
+    mysql_options(link, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    if (!mysql_real_connect(link, setting("EL_SPEC_MYSQL_HOST"),
+                            setting("EL_SPEC_MYSQL_USER"),
+                            setting("EL_SPEC_MYSQL_PASSWORD"),
+                            setting("EL_SPEC_MYSQL_NAME"),
+                            (unsigned)atoi(setting("EL_SPEC_MYSQL_PORT")), NULL,
+                            CLIENT_FOUND_ROWS)) {
+        die(link, "connect");
+    }
+    run(link, "set names utf8mb4, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,"
+              "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
+              "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'");
+    return link;
+}
+
+static MYSQL_STMT *prepare(MYSQL *link, const char *sql) {
+    MYSQL_STMT *st = need(mysql_stmt_init(link));
+    if (mysql_stmt_prepare(st, sql, (unsigned long)strlen(sql)) != 0) {
+        die(link, sql);
+    }
+    return st;
+}
+
+static void execute(MYSQL *link, MYSQL_STMT *st) {
+    if (mysql_stmt_execute(st) != 0) {
+        give_up("execute", mysql_stmt_error(st));
+    }
+    (void)link;
+}
+
+/* {====== Values ====== */
+
+static void bind(MYSQL_BIND *b, enum enum_field_types type, const void *p, size_t n) {
+    b->buffer_type = p ? type : MYSQL_TYPE_NULL;
+    b->buffer = (void *)(uintptr_t)p; /* only read */
+    b->buffer_length = (unsigned long)n;
+    b->length = &b->buffer_length;
+}
+
+static void bind_integer(MYSQL_BIND *b, const int64_t *i) {
+    bind(b, MYSQL_TYPE_LONGLONG, i, sizeof *i);
+}
+
+static const MYSQL_TIME created = {
+    .year = 2024, .month = 5, .day = 1, .hour = 12, .time_type = MYSQL_TIMESTAMP_DATETIME};
+
+static void bind_user(MYSQL_BIND *b, const user *u) {
+    bind(&b[0], MYSQL_TYPE_STRING, u->name.p, u->name.n);
+    bind(&b[1], MYSQL_TYPE_STRING, u->email.p, u->email.n);
+    bind_integer(&b[2], &u->age);
+    bind(&b[3], MYSQL_TYPE_DOUBLE, &u->score, sizeof u->score);
+    bind(&b[4], MYSQL_TYPE_TINY, &u->active, sizeof u->active);
+    bind(&b[5], MYSQL_TYPE_STRING, u->bio.p, u->bio.n);
+    bind(&b[6], MYSQL_TYPE_DATETIME, &created, sizeof created);
+}
+
+static void send(MYSQL *link, MYSQL_STMT *st, MYSQL_BIND *b) {
+    if (mysql_stmt_bind_param(st, b) != 0) {
+        give_up("bind", mysql_stmt_error(st));
+    }
+    execute(link, st);
+}
+
+/* }====== */
+
+/* {====== Rows ====== */
+
+/* Where the columns of a row arrive. */
+typedef struct row {
+    int64_t id, age;
+    double score;
+    signed char active;
+    MYSQL_TIME created_at;
+    char name[MAX_TEXT], email[MAX_TEXT], bio[MAX_TEXT];
+    unsigned long length[NCOLUMNS];
+    my_bool null[NCOLUMNS];
+    MYSQL_BIND bind[NCOLUMNS];
+} row;
+
+static void bind_row(MYSQL_STMT *st, row *r) {
+    static const enum enum_field_types types[NCOLUMNS] = {
+        MYSQL_TYPE_LONGLONG, MYSQL_TYPE_STRING, MYSQL_TYPE_STRING, MYSQL_TYPE_LONGLONG,
+        MYSQL_TYPE_DOUBLE,   MYSQL_TYPE_TINY,   MYSQL_TYPE_STRING, MYSQL_TYPE_DATETIME};
+    void *const places[NCOLUMNS] = {&r->id,    r->name,    r->email, &r->age,
+                                    &r->score, &r->active, r->bio,   &r->created_at};
+    memset(r->bind, 0, sizeof r->bind);
+    for (int i = 0; i < NCOLUMNS; i++) {
+        r->bind[i].buffer_type = types[i];
+        r->bind[i].buffer = places[i];
+        r->bind[i].buffer_length = types[i] == MYSQL_TYPE_STRING ? MAX_TEXT : 8;
+        r->bind[i].length = &r->length[i];
+        r->bind[i].is_null = &r->null[i];
+    }
+    if (mysql_stmt_bind_result(st, r->bind) != 0) {
+        give_up("bind", mysql_stmt_error(st));
+    }
+}
+
+static bool fetch(MYSQL_STMT *st) {
+    int rc = mysql_stmt_fetch(st);
+    if (rc != 0 && rc != MYSQL_NO_DATA) {
+        give_up("fetch", rc == 1 ? mysql_stmt_error(st) : "a text is too long");
+    }
+    return rc == 0;
+}
+
+static int64_t moment(const MYSQL_TIME *t) {
+    struct tm tm = {.tm_year = (int)t->year - 1900, .tm_mon = (int)t->month - 1,
+                    .tm_mday = (int)t->day,         .tm_hour = (int)t->hour,
+                    .tm_min = (int)t->minute,       .tm_sec = (int)t->second};
+    return (int64_t)timegm(&tm) * 1000000 + (int64_t)t->second_part;
+}
+
+/* A user that outlives the row. */
+static void keep_user(const row *r, user *u) {
+    u->id = r->id;
+    u->name = keep(r->name, r->length[1]);
+    u->email = keep(r->email, r->length[2]);
+    u->age = r->age;
+    u->score = r->score;
+    u->active = r->active != 0;
+    u->bio = r->null[6] ? (text){NULL, 0} : keep(r->bio, r->length[6]);
+    u->created_at = moment(&r->created_at);
+}
+
+/* }====== */
+
+/* {====== Workloads: each returns a checksum ====== */
+
+static double create(MYSQL *link, int64_t n, start *s) {
+    user *users = make_users(1, n);
+    double sum = 0;
+    begin_work(s);
+    run(link, "start transaction");
+    MYSQL_STMT *st = prepare(link, INSERT "(?, ?, ?, ?, ?, ?, ?)");
+    MYSQL_BIND b[NFIELDS] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        bind_user(b, &users[i]);
+        send(link, st, b);
+        sum += (double)mysql_stmt_insert_id(st);
+    }
+    run(link, "commit");
+    return sum;
+}
+
+static int BROWS = 1000;
+static double bulk(MYSQL *link, int64_t n, start *s) {
+    int ROWS = BROWS;
+    user *users = make_users(1, n);
+    size_t size = sizeof INSERT + (size_t)ROWS * sizeof ", (?, ?, ?, ?, ?, ?, ?)";
+    char *sql = need(malloc(size)), *to = sql + sprintf(sql, "%s", INSERT);
+    for (int i = 0; i < ROWS; i++) {
+        to += sprintf(to, i ? ", (?, ?, ?, ?, ?, ?, ?)" : "(?, ?, ?, ?, ?, ?, ?)");
+    }
+    MYSQL_BIND *b = need(calloc((size_t)ROWS * NFIELDS, sizeof *b));
+    begin_work(s);
+    run(link, "start transaction");
+    MYSQL_STMT *st = prepare(link, sql);
+    for (int64_t i = 0; i + ROWS <= n; i += ROWS) {
+        for (int k = 0; k < ROWS; k++) {
+            bind_user(b + k * NFIELDS, &users[i + k]);
+        }
+        send(link, st, b);
+    }
+    run(link, "commit");
+    return (double)n;
+}
+
+/* array binding, row-wise not needed: column-wise */
+static double array(MYSQL *link, int64_t n, start *s) {
+    unsigned ROWS = (unsigned)BROWS;
+    user *users = make_users(1, n);
+    const char **name = need(calloc(ROWS, sizeof *name)), **email = need(calloc(ROWS, sizeof *name)), **bio = need(calloc(ROWS, sizeof *name));
+    unsigned long *ln = need(calloc(ROWS, sizeof *ln)), *le = need(calloc(ROWS, sizeof *ln)), *lb = need(calloc(ROWS, sizeof *ln));
+    int64_t *age = need(calloc(ROWS, 8)); double *score = need(calloc(ROWS, 8)); char *active = need(calloc(ROWS, 1));
+    char *ib = need(calloc(ROWS, 1));
+    MYSQL_TIME *at = need(calloc(ROWS, sizeof *at));
+    begin_work(s);
+    run(link, "start transaction");
+    MYSQL_STMT *st = prepare(link, INSERT "(?, ?, ?, ?, ?, ?, ?)");
+    MYSQL_BIND b[NFIELDS] = {0};
+    b[0].buffer_type = MYSQL_TYPE_STRING; b[0].buffer = name; b[0].length = ln;
+    b[1].buffer_type = MYSQL_TYPE_STRING; b[1].buffer = email; b[1].length = le;
+    b[2].buffer_type = MYSQL_TYPE_LONGLONG; b[2].buffer = age;
+    b[3].buffer_type = MYSQL_TYPE_DOUBLE; b[3].buffer = score;
+    b[4].buffer_type = MYSQL_TYPE_TINY; b[4].buffer = active;
+    b[5].buffer_type = MYSQL_TYPE_STRING; b[5].buffer = bio; b[5].length = lb; b[5].u.indicator = ib;
+    b[6].buffer_type = MYSQL_TYPE_DATETIME; b[6].buffer = at;
+    mysql_stmt_attr_set(st, STMT_ATTR_ARRAY_SIZE, &ROWS);
+    for (int64_t i = 0; i + ROWS <= n; i += ROWS) {
+        for (unsigned k = 0; k < ROWS; k++) {
+            user *u = &users[i + k];
+            name[k] = u->name.p; ln[k] = u->name.n;
+            email[k] = u->email.p; le[k] = u->email.n;
+            bio[k] = u->bio.p; lb[k] = u->bio.n; ib[k] = u->bio.p ? STMT_INDICATOR_NONE : STMT_INDICATOR_NULL;
+            age[k] = u->age; score[k] = u->score; active[k] = u->active; at[k] = created;
+        }
+        send(link, st, b);
+    }
+    run(link, "commit");
+    return (double)n;
+}
+
+/* multi-row text */
+static double textual(MYSQL *link, int64_t n, start *s) {
+    int ROWS = BROWS;
+    user *users = make_users(1, n);
+    char *sql = need(malloc((size_t)ROWS * 400 + 1000));
+    begin_work(s);
+    run(link, "start transaction");
+    for (int64_t i = 0; i + ROWS <= n; i += ROWS) {
+        char *to = sql + sprintf(sql, "%s", INSERT);
+        for (int k = 0; k < ROWS; k++) {
+            user *u = &users[i + k];
+            char a[300], b[300], c[300];
+            mysql_real_escape_string(link, a, u->name.p, u->name.n);
+            mysql_real_escape_string(link, b, u->email.p, u->email.n);
+            if (u->bio.p) { c[0] = '\''; unsigned long l = mysql_real_escape_string(link, c + 1, u->bio.p, u->bio.n); strcpy(c + 1 + l, "'"); } else strcpy(c, "null");
+            to += sprintf(to, "%s('%s','%s',%ld,%.17g,%d,%s,'2024-05-01 12:00:00.000000')", k ? "," : "", a, b, (long)u->age, u->score, u->active, c);
+        }
+        if (mysql_real_query(link, sql, (unsigned long)(to - sql))) die(link, "text");
+    }
+    run(link, "commit");
+    return (double)n;
+}
+
+static double hydrate(MYSQL *link, int64_t n, start *s) {
+    begin_work(s);
+    size_t count = 0, room = 1024;
+    user *users = need(malloc(sizeof *users * room));
+    MYSQL_STMT *st = prepare(link, "select " COLUMNS " from users");
+    row r;
+    bind_row(st, &r);
+    execute(link, st);
+    while (fetch(st)) {
+        if (count == room) {
+            room *= 2;
+            users = need(realloc(users, sizeof *users * room));
+        }
+        keep_user(&r, &users[count++]);
+    }
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += (double)users[i].age + users[i].score;
+    }
+    return count == (size_t)n ? sum : -1;
+}
+
+static double find(MYSQL *link, int64_t n, start *s) {
+    begin_work(s);
+    double sum = 0;
+    MYSQL_STMT *st = prepare(link, "select " COLUMNS " from users where id = ? limit 1");
+    MYSQL_BIND b = {0};
+    row r;
+    int64_t id;
+    bind_integer(&b, &id);
+    mysql_stmt_bind_param(st, &b);
+    bind_row(st, &r);
+    for (int64_t i = 0; i < 20000; i++) {
+        id = i * 7919 % n + 1;
+        execute(link, st);
+        if (!fetch(st)) {
+            give_up("find", "no row");
+        }
+        sum += (double)r.age;
+        mysql_stmt_free_result(st);
+    }
+    return sum;
+}
+
+static size_t first_users(MYSQL *link, user *users, size_t most) {
+    size_t count = 0;
+    MYSQL_STMT *st =
+        prepare(link, "select " COLUMNS " from users order by id limit 10000");
+    row r;
+    bind_row(st, &r);
+    execute(link, st);
+    while (fetch(st) && count < most) {
+        keep_user(&r, &users[count++]);
+    }
+    mysql_stmt_close(st);
+    return count;
+}
+
+static double save(MYSQL *link, int64_t n, start *s) {
+    (void)n;
+    user *users = need(malloc(sizeof *users * 10001));
+    size_t count = first_users(link, users, 10001);
+    begin_work(s);
+    run(link, "start transaction");
+    MYSQL_STMT *st = prepare(link, "update users set age = ?, score = ? where id = ?");
+    MYSQL_BIND b[3] = {0};
+    for (size_t i = 0; i < count; i++) {
+        users[i].age += 1;
+        users[i].score += 0.25;
+        bind_integer(&b[0], &users[i].age);
+        bind(&b[1], MYSQL_TYPE_DOUBLE, &users[i].score, sizeof users[i].score);
+        bind_integer(&b[2], &users[i].id);
+        send(link, st, b);
+    }
+    run(link, "commit");
+    return (double)count;
+}
+
+static double query(MYSQL *link, int64_t n, start *s) {
+    (void)n;
+    begin_work(s);
+    double sum = 0;
+    MYSQL_STMT *st = prepare(link, "select " COLUMNS " from users where id > ? and "
+                                   "active = ? order by id asc limit 10");
+    MYSQL_BIND b[2] = {0};
+    signed char active = 1;
+    int64_t id;
+    row r;
+    bind_integer(&b[0], &id);
+    bind(&b[1], MYSQL_TYPE_TINY, &active, sizeof active);
+    mysql_stmt_bind_param(st, b);
+    bind_row(st, &r);
+    for (int64_t i = 0; i < 20000; i++) {
+        id = i % 1000;
+        execute(link, st);
+        while (fetch(st)) {
+            sum += (double)r.age;
+        }
+    }
+    return sum;
+}
+
+/* Rows are read off the wire as they come: the fastest way, and in constant memory. */
+static double stream(MYSQL *link, int64_t n, start *s) {
+    (void)n;
+    begin_work(s);
+    double sum = 0;
+    MYSQL_STMT *st = prepare(link, "select " COLUMNS " from users");
+    row r;
+    bind_row(st, &r);
+    execute(link, st);
+    while (fetch(st)) {
+        sum += (double)r.age + r.score;
+    }
+    return sum;
+}
+
+static double cursor(MYSQL *link, int64_t n, start *s) {
+    (void)n;
+    begin_work(s);
+    double sum = 0;
+    MYSQL_STMT *st = prepare(link, "select " COLUMNS " from users");
+    unsigned long kind = CURSOR_TYPE_READ_ONLY, rows = BROWS;
+    mysql_stmt_attr_set(st, STMT_ATTR_CURSOR_TYPE, &kind);
+    mysql_stmt_attr_set(st, STMT_ATTR_PREFETCH_ROWS, &rows);
+    row r;
+    bind_row(st, &r);
+    execute(link, st);
+    while (fetch(st)) {
+        sum += (double)r.age + r.score;
+    }
+    return sum;
+}
+
+static double delete_each(MYSQL *link, int64_t n, start *s) {
+    (void)n;
+    user *users = need(malloc(sizeof *users * 10001));
+    size_t count = first_users(link, users, 10001);
+    begin_work(s);
+    run(link, "start transaction");
+    MYSQL_STMT *st = prepare(link, "delete from users where id = ?");
+    MYSQL_BIND b = {0};
+    for (size_t i = 0; i < count; i++) {
+        bind_integer(&b, &users[i].id);
+        send(link, st, &b);
+    }
+    run(link, "commit");
+    return (double)count;
+}
+
+static double one(MYSQL *link, int64_t n, start *s) {
+    (void)n;
+    begin_work(s);
+    MYSQL_STMT *st = prepare(link, "select " COLUMNS " from users where id = ? limit 1");
+    MYSQL_BIND b = {0};
+    row r;
+    int64_t id = 1;
+    bind_integer(&b, &id);
+    bind_row(st, &r);
+    send(link, st, &b);
+    if (!fetch(st)) {
+        give_up("start", "no row");
+    }
+    mysql_stmt_close(st);
+    return (double)r.age;
+}
+
+/* }====== */
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        double (*work)(MYSQL *link, int64_t n, start *s);
+    } workloads[] = {{"create", create}, {"bulk", bulk},           {"hydrate", hydrate},
+                     {"find", find},     {"save", save},           {"query", query}, {"array", array}, {"text", textual}, {"cursor", cursor},
+                     {"stream", stream}, {"delete", delete_each}, {"start", one}};
+    if (getenv("BROWS")) BROWS = atoi(getenv("BROWS"));
+    for (size_t i = 0; argc == 3 && i < sizeof workloads / sizeof *workloads; i++) {
+        if (strcmp(workloads[i].name, argv[1]) == 0) {
+            start s;
+            MYSQL *link = connect_server();
+            double sum = workloads[i].work(link, atoll(argv[2]), &s);
+            report(&s, sum);
+            mysql_close(link);
+            return 0;
+        }
+    }
+    fprintf(stderr, "usage: floor_mysql WORKLOAD ROWS\n");
+    return 2;
+}
