@@ -3,58 +3,54 @@
 -- Measures workloads beside their floor in C: the same work on the same rows, one after
 -- the other, and the median of the ratios. From the project's root:
 --
---     build/release/eloquent run bench/run.lua [--pairs N] [--rows N] [WORKLOAD...]
+--     build/release/eloquent run bench/run.lua [--engine sqlite|pg|mysql] [--pairs N]
+--                                              [--rows N] [WORKLOAD...]
 --
--- Files stand in a folder of their own under $TMPDIR, which is removed at the end.
+-- SQLite's files stand in a folder of their own under $TMPDIR, which is removed at the
+-- end. The servers are those of script/servers, told by the EL_SPEC_* variables; the table
+-- `users` in their spec database is made anew.
 local host = require("eloquent.core.host")
 
--- What each is asked to reach: the ratio at most, and the peak memory in MiB at most.
+-- What each is asked to reach: the ratio at most, and the peak memory in MiB at most; for
+-- the servers, `served` is the ratio. `writes`: changes the rows, so each run has its own.
 local WORKLOADS <const> = {
-    { name = "create", rows = 10000, empty = true, ratio = 2.0 },
-    { name = "bulk", rows = 100000, empty = true, ratio = 1.15 },
-    { name = "hydrate", rows = 100000, ratio = 2.0, mib = 45 },
-    { name = "find", rows = 100000, ratio = 1.5 },
-    { name = "save", rows = 100000, ratio = 1.9 },
-    { name = "query", rows = 100000, ratio = 2.0 },
-    { name = "stream", rows = 1000000, ratio = 2.2, mib = 8 },
-    { name = "delete", rows = 100000, ratio = 1.3 },
-    { name = "start", rows = 1000, ratio = 2.0 },
+    { name = "create", rows = 10000, empty = true, writes = true, ratio = 2.0, served = 1.15 },
+    { name = "bulk", rows = 100000, empty = true, writes = true, ratio = 1.15, served = 1.3 },
+    { name = "hydrate", rows = 100000, ratio = 2.0, served = 1.5, mib = 45 },
+    { name = "find", rows = 100000, ratio = 1.5, served = 1.15 },
+    { name = "save", rows = 100000, writes = true, ratio = 1.9, served = 1.15 },
+    { name = "query", rows = 100000, ratio = 2.0, served = 1.15 },
+    { name = "stream", rows = 1000000, ratio = 2.2, served = 1.5, mib = 8 },
+    { name = "delete", rows = 100000, writes = true, ratio = 1.3, served = 1.15 },
+    { name = "start", rows = 1000, ratio = 2.0, served = 2.0 },
 }
 
-local pairs_wanted, rows_wanted, wanted = 7, nil, {}
+local SETTINGS <const> = { pairs = 7, engine = "sqlite" }
+local wanted = {}
 do
     local i = 1
     while arg[i] do
-        if arg[i] == "--pairs" or arg[i] == "--rows" then
+        local option = arg[i]:match("^%-%-(%a+)$")
+        if option == "pairs" or option == "rows" then
             local n = math.tointeger(tonumber(arg[i + 1]))
             if not n or n < 1 then
                 error(arg[i] .. " takes a whole number from 1 on", 0)
             end
-            if arg[i] == "--pairs" then
-                pairs_wanted = n
-            else
-                rows_wanted = n
-            end
-            i = i + 2
+            SETTINGS[option] = n
+        elseif option == "engine" then
+            SETTINGS.engine = arg[i + 1]
+        elseif option then
+            error("there is no option " .. arg[i], 0)
         else
             wanted[arg[i]] = true
-            i = i + 1
         end
+        i = i + (option and 2 or 1)
     end
 end
 
 local program = host.realpath("/proc/self/exe")
 local build = program:match("^(.*)/[^/]*$")
-local floor, spawn = build .. "/bench/floor_sqlite", build .. "/bench/spawn"
-local folder = ("%s/eloquent-bench-%d"):format(
-    os.getenv("TMPDIR") or "/tmp",
-    math.floor(host.clock() * 1e6)
-)
-
-local SCHEMA <const> = [[
-create table users (id integer primary key autoincrement, name varchar(255) not null,
-email varchar(255) not null unique, age integer, score double, active boolean, bio text,
-created_at timestamp)]]
+local floor, spawn = build .. "/bench/floor_" .. SETTINGS.engine, build .. "/bench/spawn"
 
 local function shell(command)
     local ok, _, status = os.execute(command)
@@ -77,82 +73,177 @@ local function answer(command)
     return words
 end
 
-local made = {}
+-- {{{ engines: where the rows are
+
+local engines = {}
+
+engines.sqlite = { title = "sqlite, file, WAL, synchronous=NORMAL" }
+
+local SQLITE_TABLE <const> = [[
+create table users (id integer primary key autoincrement, name varchar(255) not null,
+email varchar(255) not null unique, age integer, score double, active boolean, bio text,
+created_at timestamp)]]
+
+function engines.sqlite:open()
+    self.folder = ("%s/eloquent-bench-%d"):format(
+        os.getenv("TMPDIR") or "/tmp",
+        math.floor(host.clock() * 1e6)
+    )
+    self.made = {}
+    shell("mkdir -p " .. self.folder)
+end
+
+function engines.sqlite:close()
+    os.execute("rm -rf " .. self.folder)
+end
 
 --- A database with that many rows, made once.
-local function template(rows)
-    if not made[rows] then
-        local path = ("%s/%d.sqlite"):format(folder, rows)
+function engines.sqlite:template(rows)
+    if not self.made[rows] then
+        local path = ("%s/%d.sqlite"):format(self.folder, rows)
         local connection = require("eloquent.core.connection").open("bench", "sqlite", { path = path })
-        connection:script(SCHEMA)
+        connection:script(SQLITE_TABLE)
         connection:close()
         if rows > 0 then
             answer(("%s bulk %s %d"):format(floor, path, rows))
         end
-        made[rows] = path
+        self.made[rows] = path
     end
-    return made[rows]
+    return self.made[rows]
 end
 
---- A copy of it for one run, so that no run sees another's pages.
-local function copy(rows)
-    local path = folder .. "/run.sqlite"
-    shell(("rm -f %s %s-wal %s-shm && cp %s %s"):format(path, path, path, template(rows), path))
-    return path
+--- A copy of it for each run, so that no run sees another's pages. Returns the floor's
+--- command and eloquent's environment.
+function engines.sqlite:prepare(workload, before, rows)
+    local path = self.folder .. "/run.sqlite"
+    shell(("rm -f %s %s-wal %s-shm && cp %s %s"):format(path, path, path, self:template(before), path))
+    return ("%s %s %s %d"):format(floor, workload.name, path, rows), "SQLITE_PATH=" .. path
 end
+
+local function server(title, driver, prefix, ddl, tidy)
+    local engine = { title = title, has_server = true }
+
+    function engine:open()
+        local options = {}
+        self.environment = "DB_CONNECTION=" .. driver
+        for _, key in ipairs({ "HOST", "PORT", "USER", "PASSWORD", "NAME" }) do
+            local name = ("EL_SPEC_%s_%s"):format(prefix, key)
+            local value = os.getenv(name)
+            if not value then
+                error(name .. ' is not set: script/servers start, then eval "$(script/servers env)"', 0)
+            end
+            options[key:lower()] = value
+            self.environment = ("%s %s_%s='%s'"):format(
+                self.environment, prefix == "PG" and "PG" or "DB", key, value:gsub("'", [['\'']]))
+        end
+        self.core = require("eloquent.core.connection").open("bench", driver, options)
+    end
+
+    function engine:close()
+        self.core:script("drop table if exists users")
+        self.core:close()
+    end
+
+    --- The table with that many rows, made anew unless a run has left it as it was.
+    function engine:prepare(workload, before, rows)
+        if self.holds ~= before then
+            self.core:script("drop table if exists users")
+            self.core:script(ddl)
+            if before > 0 then
+                answer(("%s bulk %d"):format(floor, before))
+            end
+            self.core:script(tidy)
+        end
+        self.holds = not workload.writes and before or nil
+        return ("%s %s %d"):format(floor, workload.name, rows), self.environment
+    end
+
+    return engine
+end
+
+engines.pg = server("PostgreSQL over loopback", "pg", "PG", [[
+create table users (id integer generated by default as identity primary key,
+name varchar(255) not null, email varchar(255) not null unique, age integer,
+score double precision, active boolean, bio text, created_at timestamp)]], "vacuum analyze users")
+
+engines.mysql = server("MariaDB over loopback", "mysql", "MYSQL", [[
+create table users (id int not null auto_increment primary key, name varchar(255) not null,
+email varchar(255) not null unique, age int, score double, active boolean, bio text,
+created_at datetime(6))]], "analyze table users")
+
+local engine = engines[SETTINGS.engine] or error("the engines are sqlite, pg and mysql", 0)
+
+-- }}}
 
 local function median(list)
     table.sort(list)
     return list[(#list + 1) // 2]
 end
 
-local function measure(workload)
-    local rows = rows_wanted or workload.rows
+--- Adds a pair of runs to `seen`.
+local function run_pair(workload, rows, seen)
     local before = workload.empty and 0 or rows
-    local ratios, floors, ours, peak = {}, {}, {}, 0
-    for _ = 1, pairs_wanted do
-        local path = copy(before)
-        local command = ("%s %s %s %d"):format(floor, workload.name, path, rows)
-        local run = ("%s run bench/work.lua %s %d"):format(program, workload.name, rows)
-        local theirs, mine
-        if workload.name == "start" then
-            theirs = answer(("%s 40 %s"):format(spawn, command))
-            mine = answer(("SQLITE_PATH=%s %s 40 %s"):format(path, spawn, run))
-        else
-            theirs = answer(command)
-            mine = answer(("SQLITE_PATH=%s %s"):format(copy(before), run))
-            if theirs[2] ~= mine[2] then
-                error(("%s: the floor got %s, eloquent %s"):format(workload.name, theirs[2], mine[2]), 0)
-            end
-            peak = math.max(peak, tonumber(mine[3]))
+    local run = ("%s run bench/work.lua %s %d"):format(program, workload.name, rows)
+    local command, environment = engine:prepare(workload, before, rows)
+    local theirs, mine
+    if workload.name == "start" then
+        theirs = answer(("%s 40 %s"):format(spawn, command))
+        mine = answer(("%s %s 40 %s"):format(environment, spawn, run))
+    else
+        theirs = answer(command)
+        command, environment = engine:prepare(workload, before, rows)
+        mine = answer(environment .. " " .. run)
+        if theirs[2] ~= mine[2] then
+            error(("%s: the floor got %s, eloquent %s"):format(workload.name, theirs[2], mine[2]), 0)
         end
-        floors[#floors + 1], ours[#ours + 1] = tonumber(theirs[1]), tonumber(mine[1])
-        ratios[#ratios + 1] = ours[#ours] / floors[#floors]
+        seen.peak = math.max(seen.peak, tonumber(mine[3]))
     end
-    local ratio = median(ratios)
-    local memory = peak > 0 and ("%.1f"):format(peak / 1024) or "-"
-    local missed = ratio > workload.ratio or (workload.mib and peak / 1024 > workload.mib)
-    print(("%-8s %9d  %10.3f  %10.3f  %6.2f  %8.2f  %8s  %8s  %s"):format(
+    local floors, ours = tonumber(theirs[1]), tonumber(mine[1])
+    table.insert(seen.floors, floors)
+    table.insert(seen.ours, ours)
+    table.insert(seen.ratios, ours / floors)
+    table.insert(seen.floor_cpu, tonumber(theirs[3] or 0))
+    table.insert(seen.our_cpu, tonumber(mine[4] or 0))
+end
+
+local function measure(workload)
+    local rows = SETTINGS.rows or workload.rows
+    local seen = { floors = {}, ours = {}, ratios = {}, floor_cpu = {}, our_cpu = {}, peak = 0 }
+    for _ = 1, SETTINGS.pairs do
+        run_pair(workload, rows, seen)
+    end
+    local ratio = median(seen.ratios)
+    local most = engine.has_server and workload.served or workload.ratio
+    local memory = seen.peak > 0 and ("%.1f"):format(seen.peak / 1024) or "-"
+    local missed = ratio > most or (workload.mib and seen.peak / 1024 > workload.mib)
+    local line = ("%-8s %9d  %10.3f  %10.3f  %6.2f  %8.2f  %8s  %8s  %s"):format(
         workload.name,
         rows,
-        median(floors) * 1e3,
-        median(ours) * 1e3,
+        median(seen.floors) * 1e3,
+        median(seen.ours) * 1e3,
         ratio,
-        workload.ratio,
+        most,
         memory,
         workload.mib or "-",
         missed and "MISSED" or "ok"
-    ))
+    )
+    if engine.has_server and workload.name ~= "start" then
+        line = ("%-88s  %9.1f  %9.1f"):format(line, median(seen.floor_cpu) * 1e3, median(seen.our_cpu) * 1e3)
+    end
+    print(line)
 end
 
-shell("mkdir -p " .. folder)
+engine:open()
 local cleanup <close> = setmetatable({}, {
     __close = function()
-        os.execute("rm -rf " .. folder)
+        engine:close()
     end,
 })
-print(("sqlite, file, WAL, synchronous=NORMAL; median of %d pairs"):format(pairs_wanted))
-print("workload      rows    floor ms     ours ms   ratio   at most       MiB   at most")
+print(("%s; median of %d pairs"):format(engine.title, SETTINGS.pairs))
+print(
+    "workload      rows    floor ms     ours ms   ratio   at most       MiB   at most"
+        .. (engine.has_server and "          floor CPU   ours CPU ms" or "")
+)
 for _, workload in ipairs(WORKLOADS) do
     if next(wanted) == nil or wanted[workload.name] then
         measure(workload)

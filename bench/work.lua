@@ -1,13 +1,20 @@
 -- SPDX-License-Identifier: MIT
 --
 -- One workload through eloquent: `eloquent run bench/work.lua WORKLOAD ROWS` on the
--- default connection. Prints seconds, a checksum and the peak memory in KiB. The same in
--- C is bench/floor_*.c; what a workload prepares first is outside its time in both.
+-- default connection. Prints seconds, a checksum, the peak memory in KiB and the seconds of
+-- processor time. The same in C is bench/floor_*.c; what a workload prepares first is
+-- outside its time in both.
 local eloquent = require("eloquent")
 local User = require("user")
 
-local clock = eloquent.clock
 local workloads = {}
+local cpu_started
+
+--- When the work of a workload begins.
+local function clock()
+    cpu_started = os.clock()
+    return eloquent.clock()
+end
 
 function workloads.create(n)
     local rows = require("rows").users(1, n)
@@ -95,10 +102,10 @@ if arg[1] ~= "start" then
     eloquent.connection():ping() -- the floor's connection is open before its time, too
 end
 local started, sum = workloads[arg[1]](math.tointeger(arg[2]))
-local elapsed = clock() - started
+local elapsed, cpu = eloquent.clock() - started, os.clock() - cpu_started
 local peak = 0
 -- The whole process is timed for `start`, so it does no more than it must.
 for line in io.lines(arg[1] == "start" and "/dev/null" or "/proc/self/status") do
     peak = tonumber(line:match("^VmHWM:%s*(%d+)")) or peak
 end
-print(("%.9f %.2f %d"):format(elapsed, sum, peak))
+print(("%.9f %.2f %d %.6f"):format(elapsed, sum, peak, cpu))

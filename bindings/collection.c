@@ -177,7 +177,8 @@ int luaopen_eloquent_core_collection(lua_State *L) {
                                     {"__tostring", collection_tostring},
                                     {NULL, NULL}};
     luaL_newlib(L, functions);
-    lua_newtable(L);
+    /* One table for good: collections look their verbs up in it by an upvalue. */
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, "eloquent.collectionMethods");
     if (luaL_newmetatable(L, ELL_COLLECTION)) {
         luaL_setfuncs(L, meta, 0);
         lua_pushvalue(L, -2);

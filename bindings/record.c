@@ -91,8 +91,7 @@ static void push_state(lua_State *L, int idx, elL_record *r) {
         lua_getiuservalue(L, idx, RECORD_STATE);
         return;
     }
-    int half = r->shape->nslots + 1;
-    lua_createtable(L, has_row(r) ? 2 * half : half, 0);
+    lua_createtable(L, r->shape->nslots + 1, 0);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, idx, RECORD_STATE);
     r->has_state = true;
@@ -826,7 +825,7 @@ void elL_record_sync(lua_State *L, int idx, elL_record *r) {
     push_mask(L, idx, r);
     push_state(L, idx, r);
     int state = lua_gettop(L);
-    if (!r->has_saved && !s->has_json && !has_row(r) && !r->exists) {
+    if (!r->has_saved && !s->has_json) {
         r->flipped = !r->flipped;
     } else {
         for (int i = 0; i < s->nschema; i++) {

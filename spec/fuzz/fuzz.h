@@ -72,6 +72,15 @@ static inline char *fuzz_text(fuzz_input *in, size_t *n) {
     return copy;
 }
 
+/* Reads all n bytes, so that one that must not be read is seen. */
+static inline void fuzz_touch(const char *p, size_t n) {
+    unsigned sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (unsigned char)p[i];
+    }
+    __asm__ volatile("" : : "r"(sum)); /* no compiler leaves it out */
+}
+
 /* Everything that is left. */
 static inline size_t fuzz_left(const fuzz_input *in) {
     return (size_t)(in->end - in->p);
