@@ -27,7 +27,10 @@ static void run(MYSQL *link, const char *sql) {
 static MYSQL *connect_server(void) {
     MYSQL *link = need(mysql_init(NULL));
     unsigned protocol = MYSQL_PROTOCOL_TCP;
+    my_bool yes = 1, no = 0;
     mysql_options(link, MYSQL_OPT_PROTOCOL, &protocol);
+    mysql_options(link, MYSQL_OPT_SSL_ENFORCE, &yes); /* as eloquent does, unchecked */
+    mysql_options(link, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);
     mysql_options(link, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     if (!mysql_real_connect(link, setting("EL_SPEC_MYSQL_HOST"),
                             setting("EL_SPEC_MYSQL_USER"),

@@ -169,7 +169,7 @@ score double precision, active boolean, bio text, created_at timestamp)]], "vacu
 engines.mysql = server("MariaDB over loopback", "mysql", "MYSQL", [[
 create table users (id int not null auto_increment primary key, name varchar(255) not null,
 email varchar(255) not null unique, age int, score double, active boolean, bio text,
-created_at datetime(6))]], "analyze table users")
+created_at datetime(6))]], "set @n = 0; update users set id = (@n := @n + 1) order by id; analyze table users")
 
 local engine = engines[SETTINGS.engine] or error("the engines are sqlite, pg and mysql", 0)
 

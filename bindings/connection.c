@@ -155,7 +155,10 @@ static int conn_ping(lua_State *L) {
     return answer(L, c, c->driver->ping(c->conn, &e), &e, NULL);
 }
 
-/* conn:script(sql): several statements, no values. */
+/*
+** conn:script(sql): several statements, no values.  Tables may have changed by it, and
+** what was prepared for the old ones (the types of parameters, above all) is forgotten.
+*/
 static int conn_script(lua_State *L) {
     elL_conn *c = check_open(L);
     size_t n;
@@ -163,7 +166,13 @@ static int conn_script(lua_State *L) {
     const char *sql = lua_tolstring(L, 2, &n);
     el_error e;
     el_error_clear(&e);
-    return answer(L, c, c->driver->script(c->conn, sql, n, &e), &e, sql);
+    double started = elL_seconds();
+    elL_watchrun(c, true);
+    int status = c->driver->script(c->conn, sql, n, &e);
+    elL_watchrun(c, false);
+    el_statements_clear(c->statements);
+    elL_tell(L, 1, c, sql, started, 0, status != EL_OK);
+    return answer(L, c, status, &e, sql);
 }
 
 /* conn:cancel(): stops what runs on the connection; from a signal or another state. */
@@ -186,7 +195,12 @@ static int conn_transact(lua_State *L) {
     luaL_argcheck(L, ops[op] < EL_TX_SAVE || name, 3, "name of the savepoint expected");
     el_error e;
     el_error_clear(&e);
-    return answer(L, c, c->driver->transact(c->conn, ops[op], name, &e), &e, NULL);
+    double started = elL_seconds();
+    elL_watchrun(c, true);
+    int status = c->driver->transact(c->conn, ops[op], name, &e);
+    elL_watchrun(c, false);
+    elL_tell(L, 1, c, names[op], started, 0, status != EL_OK);
+    return answer(L, c, status, &e, NULL);
 }
 
 static int conn_txstate(lua_State *L) {

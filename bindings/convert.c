@@ -503,6 +503,29 @@ static void any_value(lua_State *L, el_value *out) {
     }
 }
 
+static int encode_json(lua_State *L) {
+    return elL_jsonencode(L, 1);
+}
+
+/* Replaces the value at -1 by its JSON text; an error names the column, too. */
+static void to_json(lua_State *L, const elL_shape *s, int slot) {
+    luaL_checkstack(L, 6, "JSON");
+    lua_pushcfunction(L, encode_json);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+        return;
+    }
+    int err = lua_gettop(L);
+    if (lua_istable(L, err) && lua_getfield(L, err, "message") == LUA_TSTRING) {
+        const char *message = lua_tostring(L, -1);
+        const char *label = column_label(L, s, slot);
+        lua_pushfstring(L, "%s: %s", label, message);
+        lua_setfield(L, err, "message");
+    }
+    lua_settop(L, err);
+    lua_error(L);
+}
+
 void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
     elL_coltype type = slot < 0 ? COL_ANY : s->column[slot].type;
     if (type != COL_ANY && elL_isnull(L, -1)) {
@@ -529,8 +552,7 @@ void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
         text_value(L, out, EL_TIME);
         return;
     case COL_JSON:
-        elL_jsonencode(L, -1);
-        lua_replace(L, -2);
+        to_json(L, s, slot);
         text_value(L, out, EL_JSON);
         return;
     default:
@@ -629,6 +651,12 @@ static bool push_number(lua_State *L, const el_value *v, elL_coltype type) {
         }
     } else if (v->type == EL_FLOAT && type == COL_FLOAT) {
         lua_pushnumber(L, v->u.d);
+    } else if (v->type == EL_FLOAT) { /* SQLite's RETURNING gives keys so at times */
+        const lua_Number exact = (lua_Number)((lua_Integer)1 << 53);
+        if (v->u.d < -exact || v->u.d > exact || v->u.d != floor(v->u.d)) {
+            return false;
+        }
+        lua_pushinteger(L, (lua_Integer)v->u.d);
     } else if (v->type == EL_DECIMAL && type != COL_FLOAT) {
         const char *dot = memchr(v->u.s.p, '.', v->u.s.n);
         lua_Integer i;

@@ -268,6 +268,17 @@ int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
 /* Methods of connections that run plans; registered by connection.c. */
 extern const luaL_Reg elL_run_methods[];
 
+/*
+** The funnel's ends, for what runs no plan: elL_watchrun before and after it (Ctrl-C
+** cancels in between), elL_tell once it has ended (the listener hears of it).
+*/
+void elL_watchrun(const elL_conn *c, bool running);
+void elL_tell(lua_State *L, int conn_idx, const elL_conn *c, const char *sql,
+              double started, lua_Integer rows, bool failed);
+
+/* Monotonic clock, in seconds. */
+double elL_seconds(void);
+
 /* Makes the metatable of cursors. */
 void elL_cursor_register(lua_State *L);
 

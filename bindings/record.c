@@ -278,25 +278,11 @@ static int record_index(lua_State *L) {
 
 /* {====== Writing ====== */
 
-/* True when the JSON value at -1 says what the column already says. */
-static bool is_same_json(lua_State *L, int idx, elL_record *r, int slot) {
-    int top = lua_gettop(L);
-    push_original(L, idx, r, slot);
-    bool same = lua_isnil(L, -1) && elL_isnull(L, top);
-    if (!lua_isnil(L, -1) && !elL_isnull(L, top)) {
-        elL_jsonencode(L, top);
-        elL_jsonencode(L, top + 1);
-        same = lua_rawequal(L, -1, -2);
-    }
-    lua_settop(L, top);
-    return same;
-}
-
 /* True when the value at -1 is what the column already has; false when in doubt. */
 static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
     elL_coltype type = r->shape->column[slot].type;
     if (type == COL_JSON) {
-        return is_same_json(L, idx, r, slot);
+        return false; /* see json_same */
     }
     const elL_shape *s = r->shape;
     if (push_entry(L, idx, r, saved_key(r, slot))) {
@@ -313,8 +299,8 @@ static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
     if (now.type == EL_NULL || new.type == EL_NULL) {
         return now.type == new.type;
     }
-    if (new.type == EL_INT) {
-        return now.type == EL_INT && now.u.i == new.u.i;
+    if (new.type == EL_INT && now.type == EL_INT) {
+        return now.u.i == new.u.i;
     }
     if (el_type_has_bytes(new.type) && type != COL_DECIMAL) {
         return el_type_has_bytes(now.type) && now.u.s.n == new.u.s.n &&
@@ -462,7 +448,10 @@ static void push_mask(lua_State *L, int idx, elL_record *r) {
     if (s->nschema <= MASK_BITS) {
         lua_Integer mask = (lua_Integer)(r->dirty & ((UINT64_C(1) << s->nschema) - 1));
         for (int i = 0; s->has_json && i < s->nschema; i++) {
-            mask |= (lua_Integer)is_dirty(L, idx, r, i) << i;
+            if (s->column[i].type == COL_JSON) {
+                mask &= ~((lua_Integer)1 << i);
+                mask |= (lua_Integer)is_dirty(L, idx, r, i) << i;
+            }
         }
         lua_pushinteger(L, mask);
         return;

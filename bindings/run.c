@@ -110,7 +110,7 @@ static void bind_record(lua_State *L, run *r, int idx) {
 
 /* {====== Running ====== */
 
-static double seconds(void) {
+double elL_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
@@ -123,38 +123,42 @@ static void cancel_running(void *ud) {
     c->driver->cancel(c, &ignored);
 }
 
-/* Names what Ctrl-C cancels from here on, or nothing. */
-static void watch(const elL_conn *c, bool running) {
+void elL_watchrun(const elL_conn *c, bool running) {
     if (c->watch) {
         bool in_signal = (c->driver->caps & EL_CAP_SIGNAL_CANCEL) != 0;
         c->watch(running ? cancel_running : NULL, running ? c->conn : NULL, in_signal);
     }
 }
 
-/* Tells the listener, if any, about a statement that has ended. */
-static void tell(lua_State *L, const run *r, lua_Integer rows, bool failed) {
-    if (!r->c->listening) {
+void elL_tell(lua_State *L, int conn_idx, const elL_conn *c, const char *sql,
+              double started, lua_Integer rows, bool failed) {
+    if (!c->listening) {
         return;
     }
     luaL_checkstack(L, 6, "listener");
-    lua_getiuservalue(L, CONN_ARG, CONN_LISTENER);
+    lua_getiuservalue(L, conn_idx, CONN_LISTENER);
     lua_createtable(L, 0, 5);
-    lua_getiuservalue(L, PLAN_ARG, PLAN_SQL);
+    lua_pushstring(L, sql);
     lua_setfield(L, -2, "sql");
-    lua_pushnumber(L, seconds() - r->started);
+    lua_pushnumber(L, elL_seconds() - started);
     lua_setfield(L, -2, "seconds");
     lua_pushinteger(L, rows);
     lua_setfield(L, -2, "rows");
     lua_pushboolean(L, failed);
     lua_setfield(L, -2, "failed");
-    lua_pushstring(L, r->c->name);
+    lua_pushstring(L, c->name);
     lua_setfield(L, -2, "connection");
     lua_call(L, 1, 0);
 }
 
+/* Tells the listener, if any, about a statement that has ended. */
+static void tell(lua_State *L, const run *r, lua_Integer rows, bool failed) {
+    elL_tell(L, CONN_ARG, r->c, r->plan->sql, r->started, rows, failed);
+}
+
 /* Gives the statement back and raises. */
 static int failed(lua_State *L, run *r, const el_error *e) {
-    watch(r->c, false);
+    elL_watchrun(r->c, false);
     if (r->stmt) {
         el_statements_failed(r->c->statements, r->stmt, e);
         r->stmt = NULL;
@@ -164,7 +168,7 @@ static int failed(lua_State *L, run *r, const el_error *e) {
 }
 
 static void finish(lua_State *L, run *r, lua_Integer rows) {
-    watch(r->c, false);
+    elL_watchrun(r->c, false);
     el_statements_release(r->c->statements, r->stmt);
     r->stmt = NULL;
     tell(L, r, rows, false);
@@ -174,9 +178,9 @@ static void execute(lua_State *L, run *r, unsigned flags) {
     el_error e;
     el_error_clear(&e);
     if (r->c->listening) {
-        r->started = seconds();
+        r->started = elL_seconds();
     }
-    watch(r->c, true);
+    elL_watchrun(r->c, true);
     if (el_statements_get(&r->stmt, r->c->statements, r->plan->sql, r->plan->len,
                           r->plan->flags | flags, &e) != EL_OK ||
         r->c->driver->execute(r->stmt, r->args, r->nargs, &e) != EL_OK) {
@@ -542,12 +546,12 @@ static int cursor_next(lua_State *L) {
                         ? few
                         : lua_newuserdatauv(
                               L, sizeof *row * (size_t)u->shape->ncells, 0);
-    watch(u->c, true);
+    elL_watchrun(u->c, true);
     int got = u->c->driver->fetch(u->stmt, &e);
     if (got == EL_ROW && u->c->driver->row(u->stmt, row, &e) != EL_OK) {
         got = EL_FAIL;
     }
-    watch(u->c, false);
+    elL_watchrun(u->c, false);
     if (got == EL_ROW) {
         lua_getiuservalue(L, 1, CURSOR_SHAPE);
         elL_pushinline(L, -1, u->shape, row);
@@ -594,7 +598,7 @@ static int run_cursor(lua_State *L) {
     u->c = r.c;
     u->statements = r.c->statements;
     u->stmt = r.stmt;
-    watch(r.c, false);
+    elL_watchrun(r.c, false);
     u->shape = push_shape(L, &r);
     lua_setiuservalue(L, 4, CURSOR_SHAPE);
     lua_getiuservalue(L, CONN_ARG, CONN_CURSORS);

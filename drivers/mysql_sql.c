@@ -11,6 +11,7 @@
 
 typedef struct my_scan {
     const char *p, *end;
+    bool hint; /* inside a comment whose text the server runs */
 } my_scan;
 
 typedef struct my_token {
@@ -19,6 +20,11 @@ typedef struct my_token {
     char
         kind; /* 'w' word, '`' quoted name, '\'' string, or the character itself; 0 end */
 } my_token;
+
+/* MySQL wants one of these after the dashes of a comment. */
+static bool is_blank(unsigned char c) {
+    return c <= ' ' || c == 0x7F;
+}
 
 static bool word_char(unsigned char c) {
     return isalnum(c) || c == '_' || c == '$' || c >= 0x80;
@@ -32,7 +38,7 @@ static void skip_blanks(my_scan *s) {
             s->p++;
         } else if (left &&
                    (*s->p == '#' || (left > 2 && s->p[0] == '-' && s->p[1] == '-' &&
-                                     isspace((unsigned char)s->p[2])))) {
+                                     is_blank((unsigned char)s->p[2])))) {
             const char *line = memchr(s->p, '\n', left);
             s->p = line ? line + 1 : s->end;
         } else if (left > 3 && s->p[0] == '/' && s->p[1] == '*' && s->p[2] != '!' &&
@@ -60,6 +66,17 @@ static const char *skip_quoted(const char *p, const char *end, char quote) {
     return end;
 }
 
+/* Bytes of the sign at p; the comments that are left are those whose text is run. */
+static size_t edge_of_hint(my_scan *s) {
+    size_t left = (size_t)(s->end - s->p);
+    if (left > 1 && s->p[0] == (s->hint ? '*' : '/') &&
+        s->p[1] == (s->hint ? '/' : '*')) {
+        s->hint = !s->hint;
+        return 2;
+    }
+    return 1;
+}
+
 static my_token next_token(my_scan *s) {
     skip_blanks(s);
     my_token t = {s->p, 0, 0};
@@ -76,7 +93,7 @@ static my_token next_token(my_scan *s) {
         s->p = skip_quoted(s->p + 1, s->end, (char)c);
         t.kind = c == '"' ? '\'' : (char)c;
     } else {
-        s->p++;
+        s->p += edge_of_hint(s);
         t.kind = (char)c;
     }
     t.n = (size_t)(s->p - t.p);
@@ -100,7 +117,7 @@ static const char *const query_verbs[] = {"SELECT", "WITH", "VALUES", "TABLE", N
 static const char *const write_verbs[] = {"INSERT", "REPLACE", "UPDATE", "DELETE", NULL};
 
 my_verb el_my_verb(const char *sql, size_t len) {
-    my_scan s = {sql, sql + len};
+    my_scan s = {.p = sql, .end = sql + len};
     my_token t = next_token(&s);
     if (t.kind == '(' || is_one_of(&t, query_verbs)) {
         return MY_VERB_QUERY;
@@ -115,7 +132,7 @@ bool el_my_has_placeholder(const char *sql, size_t len) {
     if (!memchr(sql, '?', len)) {
         return false;
     }
-    my_scan s = {sql, sql + len};
+    my_scan s = {.p = sql, .end = sql + len};
     for (;;) {
         my_token t = next_token(&s);
         if (t.kind == '?') {
@@ -152,7 +169,7 @@ void el_my_table(const char *sql, size_t len, char *schema, char *table, size_t 
     if (!sql) {
         return;
     }
-    my_scan s = {sql, sql + len};
+    my_scan s = {.p = sql, .end = sql + len};
     my_token t = next_token(&s);
     bool update = is_word(&t, "UPDATE");
     if (!is_one_of(&t, write_verbs)) {

@@ -439,13 +439,32 @@ void el_my_shrink(my_stmt *s) {
     }
 }
 
+/* Three numbers of 1 to 4 digits with `separator` between them; what follows, or NULL. */
+static const char *parse_three(unsigned *const out[3], const char *p, char separator) {
+    for (int i = 0; i < 3; i++) {
+        int digits = 0;
+        if (i > 0 && *p++ != separator) {
+            return NULL;
+        }
+        for (*out[i] = 0; *p >= '0' && *p <= '9'; p++) {
+            *out[i] = *out[i] * 10 + (unsigned)(*p - '0');
+            if (++digits > 4) {
+                return NULL;
+            }
+        }
+        if (digits == 0) {
+            return NULL;
+        }
+    }
+    return p;
+}
+
 /* "hh:mm:ss[.ffffff]" where hours may have three digits. */
 static bool parse_clock(MYSQL_TIME *t, const char *p) {
-    int used = 0;
-    if (sscanf(p, "%u:%u:%u%n", &t->hour, &t->minute, &t->second, &used) != 3) {
+    p = parse_three((unsigned *const[]){&t->hour, &t->minute, &t->second}, p, ':');
+    if (p == NULL) {
         return false;
     }
-    p += used;
     if (*p == '.') {
         unsigned long scale = 100000;
         for (p++; *p >= '0' && *p <= '9' && scale; p++, scale /= 10) {
@@ -462,11 +481,11 @@ static bool parse_time(my_cell *cell, const char *text) {
         t->neg = *text == '-';
         return parse_clock(t, text + (t->neg ? 1 : 0));
     }
-    int used = 0;
-    if (sscanf(text, "%u-%u-%u%n", &t->year, &t->month, &t->day, &used) != 3) {
+    text = parse_three((unsigned *const[]){&t->year, &t->month, &t->day}, text, '-');
+    if (text == NULL) {
         return false;
     }
-    return cell->form == MY_FORM_DATE || (text[used] && parse_clock(t, text + used + 1));
+    return cell->form == MY_FORM_DATE || (*text && parse_clock(t, text + 1));
 }
 
 int el_my_load_text(my_stmt *s, MYSQL_ROW row, const unsigned long *lengths,
@@ -526,10 +545,12 @@ static double widen(float f) {
     return (double)f;
 }
 
+/* `n` is what snprintf returned; a time that no server has may not have fitted. */
 static void decode_scratch(my_cell *cell, el_type type, int n, el_value *out) {
+    const size_t most = sizeof cell->scratch - 1;
     out->type = type;
     out->u.s.p = cell->scratch;
-    out->u.s.n = (size_t)n;
+    out->u.s.n = (size_t)n < most ? (size_t)n : most;
 }
 
 static void decode_date(my_cell *cell, el_value *out) {
@@ -580,6 +601,15 @@ static void decode_integer(my_cell *cell, el_value *out) {
     }
 }
 
+static void decode_bits(const my_cell *cell, el_value *out) {
+    uint64_t bits = 0;
+    for (unsigned long i = 0; i < cell->length; i++) {
+        bits = bits << 8 | (unsigned char)cell->text[i];
+    }
+    out->type = EL_INT;
+    out->u.i = (int64_t)bits;
+}
+
 void el_my_decode(my_cell *cell, el_value *out) {
     out->type = EL_NULL;
     if (cell->null) {
@@ -609,11 +639,7 @@ void el_my_decode(my_cell *cell, el_value *out) {
         decode_datetime(cell, out);
         return;
     case MY_FORM_BIT:
-        out->type = EL_INT;
-        out->u.i = 0;
-        for (unsigned long i = 0; i < cell->length; i++) {
-            out->u.i = out->u.i << 8 | (unsigned char)cell->text[i];
-        }
+        decode_bits(cell, out);
         return;
     case MY_FORM_BYTES:
         out->type = cell->type;

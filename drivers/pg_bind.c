@@ -445,6 +445,41 @@ static const char *skip_quotes(const char *p, bool backslashes) {
     return p + (*p != '\0');
 }
 
+/* The string that ended before p goes on at the quote returned, after a line break. */
+static const char *continuation(const char *p) {
+    bool newline = false;
+    for (;;) {
+        if (p[0] == '-' && p[1] == '-') {
+            p += strcspn(p, "\r\n");
+        } else if (*p != '\0' && strchr(" \t\f\v\r\n", *p) != NULL) {
+            newline = newline || *p == '\n' || *p == '\r';
+            p++;
+        } else {
+            return newline && *p == '\'' ? p : NULL;
+        }
+    }
+}
+
+static const char *skip_escape_string(const char *p) {
+    const char *more = p;
+    while (more != NULL) {
+        p = skip_quotes(more, true);
+        more = continuation(p);
+    }
+    return p;
+}
+
+/* Past a name, as a$1 is one, a number, or E'...'. */
+static const char *skip_word(const char *p) {
+    const char *start = p;
+    bool number = *p >= '0' && *p <= '9';
+    while (is_name_char(*p) || (*p == '$' && !number)) {
+        p++;
+    }
+    bool escapes = p - start == 1 && (*start == 'E' || *start == 'e') && *p == '\'';
+    return escapes ? skip_escape_string(p) : p;
+}
+
 static const char *skip_comment(const char *p) {
     int depth = 0;
     do { /* they nest */
@@ -484,9 +519,7 @@ int el_pg_count_params(const char *sql) {
     const char *p = sql;
     while (*p != '\0') {
         if (*p == '\'' || *p == '"') {
-            bool name_before = p > sql && (p[-1] == 'E' || p[-1] == 'e');
-            bool escapes = name_before && (p - 1 == sql || !is_name_char(p[-2]));
-            p = skip_quotes(p, *p == '\'' && escapes);
+            p = skip_quotes(p, false);
         } else if (p[0] == '-' && p[1] == '-') {
             p += strcspn(p, "\r\n");
         } else if (p[0] == '/' && p[1] == '*') {
@@ -498,9 +531,7 @@ int el_pg_count_params(const char *sql) {
         } else if (*p == '$') {
             p = skip_dollar_quote(p);
         } else if (is_name_char(*p)) {
-            while (is_name_char(*p) || *p == '$') { /* a$1 is a name */
-                p++;
-            }
+            p = skip_word(p);
         } else {
             p++;
         }

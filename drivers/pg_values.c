@@ -106,8 +106,15 @@ static void text_date(el_value *out, const char *p, size_t n, unsigned char *scr
     set_text(out, plain ? EL_DATE : EL_TEXT, p, n);
 }
 
+/* A fraction has six digits, as on the other engines; the server drops zeros. */
 static void text_time(el_value *out, const char *p, size_t n, unsigned char *scratch) {
-    (void)scratch;
+    static const size_t full = sizeof "00:00:00.000000" - 1;
+    if (n > 8 && n < full && p[8] == '.') {
+        memcpy(scratch, p, n);
+        memset(scratch + n, '0', full - n);
+        p = (const char *)scratch;
+        n = full;
+    }
     set_text(out, EL_TIME, p, n);
 }
 
@@ -127,6 +134,14 @@ static void text_uuid(el_value *out, const char *p, size_t n, unsigned char *scr
 
 /* {====== Binary format ====== */
 
+/* A server that sends another length than the type has lies about the type. */
+static bool has_length(el_value *out, const char *p, size_t n, size_t expected) {
+    if (n != expected) {
+        set_text(out, EL_BYTES, p, n);
+    }
+    return n == expected;
+}
+
 static uint64_t big_endian(const char *p, size_t n) {
     uint64_t value = 0;
     for (size_t i = 0; i < n; i++) {
@@ -142,35 +157,45 @@ static void binary_bool(el_value *out, const char *p, size_t n, unsigned char *s
 }
 
 static void binary_int2(el_value *out, const char *p, size_t n, unsigned char *scratch) {
-    (void)n, (void)scratch;
-    out->type = EL_INT;
-    out->u.i = (int16_t)big_endian(p, 2);
+    (void)scratch;
+    if (has_length(out, p, n, 2)) {
+        out->type = EL_INT;
+        out->u.i = (int16_t)big_endian(p, 2);
+    }
 }
 
 static void binary_int4(el_value *out, const char *p, size_t n, unsigned char *scratch) {
-    (void)n, (void)scratch;
-    out->type = EL_INT;
-    out->u.i = (int32_t)big_endian(p, 4);
+    (void)scratch;
+    if (has_length(out, p, n, 4)) {
+        out->type = EL_INT;
+        out->u.i = (int32_t)big_endian(p, 4);
+    }
 }
 
 static void binary_oid(el_value *out, const char *p, size_t n, unsigned char *scratch) {
-    (void)n, (void)scratch;
-    out->type = EL_INT;
-    out->u.i = (int64_t)big_endian(p, 4);
+    (void)scratch;
+    if (has_length(out, p, n, 4)) {
+        out->type = EL_INT;
+        out->u.i = (int64_t)big_endian(p, 4);
+    }
 }
 
 static void binary_int8(el_value *out, const char *p, size_t n, unsigned char *scratch) {
-    (void)n, (void)scratch;
-    out->type = EL_INT;
-    out->u.i = (int64_t)big_endian(p, 8);
+    (void)scratch;
+    if (has_length(out, p, n, 8)) {
+        out->type = EL_INT;
+        out->u.i = (int64_t)big_endian(p, 8);
+    }
 }
 
 static void binary_float8(el_value *out, const char *p, size_t n,
                           unsigned char *scratch) {
-    (void)n, (void)scratch;
-    uint64_t bits = big_endian(p, 8);
-    out->type = EL_FLOAT;
-    memcpy(&out->u.d, &bits, sizeof bits);
+    (void)scratch;
+    if (has_length(out, p, n, 8)) {
+        uint64_t bits = big_endian(p, 8);
+        out->type = EL_FLOAT;
+        memcpy(&out->u.d, &bits, sizeof bits);
+    }
 }
 
 static void binary_bytea(el_value *out, const char *p, size_t n, unsigned char *scratch) {
@@ -221,14 +246,16 @@ static void any_timestamp(el_value *out, const char *p, const char *zone, char *
 
 static void binary_timestamp(el_value *out, const char *p, size_t n,
                              unsigned char *scratch) {
-    (void)n;
-    any_timestamp(out, p, "", (char *)scratch);
+    if (has_length(out, p, n, 8)) {
+        any_timestamp(out, p, "", (char *)scratch);
+    }
 }
 
 static void binary_timestamptz(el_value *out, const char *p, size_t n,
                                unsigned char *scratch) {
-    (void)n;
-    any_timestamp(out, p, "+00", (char *)scratch);
+    if (has_length(out, p, n, 8)) {
+        any_timestamp(out, p, "+00", (char *)scratch);
+    }
 }
 
 static void binary_uuid(el_value *out, const char *p, size_t n, unsigned char *scratch) {
@@ -280,7 +307,7 @@ static const struct pg_type {
     {PG_OID_JSON, EL_JSON, as_json, as_json, 0, 0, false},
     {PG_OID_UUID, EL_UUID, text_uuid, binary_uuid, 0, PG_SCRATCH_FIXED, false},
     {PG_OID_DATE, EL_DATE, text_date, NULL, 0, 0, false},
-    {PG_OID_TIME, EL_TIME, text_time, NULL, 0, 0, false},
+    {PG_OID_TIME, EL_TIME, text_time, NULL, PG_SCRATCH_FIXED, 0, false},
     {PG_OID_TIMETZ, EL_TIME, text_timetz, NULL, 0, 0, false},
     {PG_OID_BYTEA, EL_BYTES, text_bytea, binary_bytea, PG_SCRATCH_LENGTH, 0, true},
     {PG_OID_INT2, EL_INT, text_int, binary_int2, 0, 0, true},

@@ -173,11 +173,20 @@ static int positional(scan *s) {
     return EL_OK;
 }
 
+static int strange_name(const scan *s) {
+    return fail_at(s, EL_ERR_MISUSE, s->p, "a placeholder with a strange name",
+                   "names are made of a to z, A to Z, 0 to 9 and _, and begin with no "
+                   "digit");
+}
+
 /* `:name` at p. */
 static int named(scan *s) {
     size_t n = 1;
     while (is_name(peek(s, n), false)) {
         n++;
+    }
+    if (is_letter(peek(s, n)) || peek(s, n) == '$') { /* the rest would be an alias */
+        return strange_name(s);
     }
     const char *name = s->p + 1;
     if (use_style(s, EL_STYLE_NAMED) != EL_OK) {
@@ -252,6 +261,11 @@ static int colon(scan *s) {
     /* `a[i:j]`: what touches the end of an expression inside [ ] is a slice. */
     bool slice = s->brackets > 0 && before != '\0' &&
                  (is_word(before) || strchr(")]'\"?", before) != NULL);
+    bool digits = is_digit(next) || next == '$'; /* SQLite takes these for names */
+    if (!slice &&
+        ((unsigned char)next >= 0x80 || (digits && s->dialect == EL_DIALECT_SQLITE))) {
+        return strange_name(s);
+    }
     if (slice || !is_name(next, true)) {
         s->p++;
         return EL_OK;
@@ -260,7 +274,7 @@ static int colon(scan *s) {
 }
 
 static int at_sign(scan *s) {
-    if (s->dialect == EL_DIALECT_SQLITE && is_letter(peek(s, 1))) {
+    if (s->dialect == EL_DIALECT_SQLITE) {
         return fail_at(s, EL_ERR_MISUSE, s->p, "a placeholder with @", "write it :name");
     }
     bool exists = s->dialect == EL_DIALECT_PG && peek(s, 1) == '?' && peek(s, 2) != '?' &&
@@ -457,9 +471,8 @@ static int step(scan *s) {
         return skip(s);
     case '$':
         if (s->dialect == EL_DIALECT_SQLITE) {
-            return is_word(peek(s, 1)) ? fail_at(s, EL_ERR_MISUSE, s->p,
-                                                 "a placeholder with $", "write it :name")
-                                       : skip(s);
+            return fail_at(s, EL_ERR_MISUSE, s->p, "a placeholder with $",
+                           "write it :name");
         }
         return pg ? dollar(s) : word(s);
     case '?':

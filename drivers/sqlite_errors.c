@@ -146,16 +146,25 @@ static const char *after(const char *text, const char *prefix) {
     return strncmp(text, prefix, n) == 0 ? text + n : NULL;
 }
 
-/* "users.email" into table and column; several columns ("t.a, t.b") name none. */
+/* "users.first, users.last" into the table and "first, last". */
 static void set_table_column(el_error *err, const char *detail) {
     const char *point = strchr(detail, '.');
     if (!point) {
         return;
     }
-    SET_FIELD(err, table, detail, (size_t)(point - detail));
-    if (!strchr(detail, ',')) {
-        SET_FIELD(err, column, point + 1, strlen(point + 1));
+    size_t table = (size_t)(point - detail), n = 0;
+    SET_FIELD(err, table, detail, table);
+    char names[sizeof err->column * 2];
+    for (const char *p = point + 1; *p && n + 1 < sizeof names; p++) {
+        names[n++] = *p;
+        if (p[0] == ',' && p[1] == ' ' && strncmp(p + 2, detail, table + 1) == 0) {
+            p += 1 + table + 1; /* the next column's table, left out */
+            if (n + 1 < sizeof names) {
+                names[n++] = ' ';
+            }
+        }
     }
+    SET_FIELD(err, column, names, n);
 }
 
 /* First row of a query about the schema; the caller finalizes, NULL when there is none.

@@ -357,8 +357,21 @@ engines.suite("crud", function(engine)
         assert.is_true(found:isDirty())
         found:save()
         assert.same({ "a", "b" }, { table.unpack(User:find(user.id).settings.tags) })
-        found.settings = { theme = "light", tags = { "a", "b" } }
-        assert.is_false(found:isDirty())
+    end)
+
+    it("JSON that says the same is not dirty, until it is changed in place", function()
+        local user = User:create({ name = "Ada", settings = { theme = "dark" } })
+        local settings = { theme = "dark" }
+        user.settings = settings
+        assert.is_false(user:isDirty())
+        settings.theme = "light"
+        assert.is_true(user:isDirty())
+        user:save()
+        assert.equal("light", User:find(user.id).settings.theme)
+        local part = User:select("id"):first()
+        part.settings = null
+        part:save()
+        assert.is_nil(User:find(user.id).settings)
     end)
 
     -- }}}

@@ -4,10 +4,47 @@
 -- has to fail; one that passes is a failure, so that no quirk outlives its cause.
 
 ---@type table<string, table<string, table<string, string>>>
-return {
+local quirks = {
+    errors = {
+        ["foreignKey tells the constraint"] = {
+            sqlite = "SQLite does not say which foreign key it was, and keeps their names in SQL text only",
+        },
+        ["value: the engine says so with that kind"] = {
+            sqlite = "a string of SQLite has no length; a CHECK refuses longer ones",
+        },
+        ["auth: a wrong password"] = { sqlite = "a file has no users" },
+        ["notFound: an unknown database"] = { sqlite = "a file is made when it is not there" },
+    },
     queries = {
         ["NULL sorts first, and last downwards"] = {
             pg = "PostgreSQL sorts NULL after everything; NULLS FIRST would cost it the index",
         },
     },
+    values = {
+        ["unsigned bigInteger by raw access"] = {
+            pg = "PostgreSQL has no unsigned numbers: the column is NUMERIC(20), raw access reads decimals",
+        },
+    },
 }
+
+-- A value that comes back another one, whichever way it is written.
+local function loses(case, reasons)
+    for _, way in ipairs({
+        "create, find and cursor",
+        "insert of many rows",
+        "save and update, from and to NULL",
+        "raw access",
+    }) do
+        quirks.values[("%s by %s"):format(case, way)] = reasons
+    end
+end
+
+loses("double, the negative zero", {
+    sqlite = "SQLite keeps a REAL without a fraction as an integer, which has no negative zero",
+    mysql = "MySQL keeps the negative zero as 0",
+})
+loses("json, floats with an exponent", {
+    pg = "jsonb keeps numbers as NUMERIC and writes all their digits",
+})
+
+return quirks

@@ -89,11 +89,16 @@ return {
         name = "double",
         column = column("double"),
         values = {
-            0.0, -0.0, 0.1, -0.1, 1 / 3, 123456789.123456789, 9007199254740992.0, 1e22, 1e23,
+            0.0, 0.1, -0.1, 1 / 3, 123456789.123456789, 9007199254740992.0, 1e22, 1e23,
             1.7976931348623157e308, -1.7976931348623157e308, 2.2250738585072014e-308, 5e-324, -5e-324,
         },
         given = { { -9007199254740992, -9007199254740992.0 } },
         wrong = { "x", true, {}, math.maxinteger, decimal("0.1") },
+    },
+    {
+        name = "double, the negative zero",
+        column = column("double"),
+        values = { -0.0 },
     },
     {
         name = "decimal(12,2)",
@@ -107,8 +112,9 @@ return {
             { 5, decimal("5.00") },
             { decimal("2.5000"), decimal("2.50") },
             { "-0", decimal("0.00") },
+            { "1e3", decimal("1000.00") },
         },
-        wrong = { 0.5, "1.005", "10000000000.00", "x", "", "1e3", true, {}, decimal("0.001"), math.maxinteger },
+        wrong = { 0.5, "1.005", "10000000000.00", "x", "", "1.5.0", true, {}, decimal("0.001"), math.maxinteger },
     },
     {
         name = "decimal(65,30)",
@@ -216,11 +222,17 @@ return {
             json.object(), json.array(), { 1, 2, 3 }, { a = { b = { c = { json.array(), json.object() } } } },
             { list = json.array(), object = json.object(), none = null, yes = true, no = false },
             { max = math.maxinteger, min = math.mininteger, big = 9007199254740993 },
-            { 1.0, 0.1, -0.5, 1e300, 1, -1 }, { decimal("18446744073709551616") },
+            { 1.0, 0.1, -0.5, 1 / 3, 1, -1 }, { decimal("18446744073709551616") },
             { ["a key with 'quotes' and \"more\""] = "ä€😀\n\t\\/", [""] = "", ["1"] = "one" },
             "text", "", 5, -0.25, true, false, math.mininteger, { "" }, { { { { {} } } } },
         },
         wrong = { { [1] = "a", x = "b" }, { infinity }, { nan }, { print }, { "\xff" } },
+    },
+    {
+        name = "json, floats with an exponent",
+        column = column("json"),
+        compares = false,
+        values = { { 1e300, 1e-300, 1e22 } },
     },
     {
         name = "uuid",

@@ -78,8 +78,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         REQUIRE(err.kind == EL_ERR_NONE && out.sql[out.len] == '\0');
         REQUIRE(strlen(out.sql) == out.len);
         check_order(&out, sql, n);
-        /* `??` becomes the operator `?`, which a second scan takes for a value */
-        bool doubled = dialect == EL_DIALECT_PG && memmem(sql, n, "??", 2);
+        /* `??` becomes the operator `?`, which a second scan takes for a value; and two
+           names that touch become `??` */
+        bool doubled = dialect == EL_DIALECT_PG ? memmem(sql, n, "??", 2) != NULL
+                                                : strstr(out.sql, "??") != NULL;
         if (out.count == 0 && !doubled) {
             REQUIRE(out.len == n && (n == 0 || memcmp(out.sql, sql, n) == 0));
         }

@@ -8,7 +8,7 @@
 
 #include "resolver.h"
 
-enum { MAX_VARIABLES = 64 };
+enum { MAX_VARIABLES = 24 };
 
 #define PASSWORD "correct-horse-battery"
 
@@ -20,10 +20,19 @@ typedef struct environment {
     } list[MAX_VARIABLES];
 } environment;
 
+/* As strcmp, but libFuzzer does not look into it: there are a hundred calls a lookup. */
+static bool equal(const char *a, const char *b) {
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 static const char *get(void *ud, const char *key) {
     const environment *e = ud;
     for (size_t i = e->n; i-- > 0;) {
-        if (strcmp(e->list[i].key, key) == 0) {
+        if (equal(e->list[i].key, key)) {
             return strstr(key, "PASSWORD") ? PASSWORD : e->list[i].value;
         }
     }
