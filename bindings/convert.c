@@ -374,6 +374,9 @@ static void to_time(lua_State *L, const elL_shape *s, int slot, int idx) {
 
 bool elL_is_normal(lua_State *L, const elL_shape *s, int slot, int idx) {
     const elL_column *c = &s->column[slot];
+    if (elL_isnull(L, idx)) {
+        return true;
+    }
     switch (c->type) {
     case COL_SMALL:
     case COL_INT:
@@ -394,6 +397,10 @@ bool elL_is_normal(lua_State *L, const elL_shape *s, int slot, int idx) {
     }
     case COL_BINARY:
         return lua_type(L, idx) == LUA_TSTRING;
+    case COL_TIMESTAMP: {
+        int64_t micros;
+        return elL_testdatetime(L, idx, &micros);
+    }
     default:
         return false;
     }

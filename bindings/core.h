@@ -23,15 +23,6 @@
 #define ELL_CURSOR "eloquent.Cursor"
 #define ELL_ERROR "eloquent.Error"
 
-/*
-** The userdata at `idx` whose first member is `tag`, or NULL: what luaL_testudata tells,
-** without looking a name up, for the checks that every statement makes.
-*/
-static inline void *elL_testtag(lua_State *L, int idx, const void *tag, size_t size) {
-    void *p = lua_type(L, idx) == LUA_TUSERDATA ? lua_touserdata(L, idx) : NULL;
-    return p && lua_rawlen(L, idx) >= size && *(const void **)p == tag ? p : NULL;
-}
-
 /* {====== Errors (error.c) ====== */
 
 /* What an error object is told beyond the driver's struct; NULL where unknown. */

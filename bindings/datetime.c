@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
 **
-** datetime.c - the datetime userdata: a moment in UTC to the microsecond.  The calendar
+** datetime.c - the datetime userdata: a stored in UTC to the microsecond.  The calendar
 *is
 ** the proleptic Gregorian one of drivers/value.c; the machine's time zone and locale take
 ** no part in anything here.
@@ -27,23 +27,27 @@ static int out_of_range(lua_State *L) {
                     EL_YEAR_MIN, EL_YEAR_MAX);
 }
 
+static const char stored_tag;
+
+typedef struct stored {
+    const void *tag; /* says that it is one */
+    int64_t micros;
+} stored;
+
 void elL_pushdatetime(lua_State *L, int64_t micros) {
     if (micros < FIRST || micros > LAST) {
         out_of_range(L);
     }
-    int64_t *t = lua_newuserdatauv(L, sizeof *t, 0);
-    *t = micros;
+    stored *t = lua_newuserdatauv(L, sizeof *t, 0);
+    *t = (stored){&stored_tag, micros};
     push_metatable(L);
     lua_setmetatable(L, -2);
 }
 
 bool elL_testdatetime(lua_State *L, int idx, int64_t *micros) {
-    if (lua_type(L, idx) != LUA_TUSERDATA) {
-        return false;
-    }
-    const int64_t *t = luaL_testudata(L, idx, ELL_DATETIME);
+    const stored *t = elL_testtag(L, idx, &stored_tag, sizeof *t);
     if (t) {
-        *micros = *t;
+        *micros = t->micros;
     }
     return t != NULL;
 }

@@ -116,23 +116,26 @@ static bool keeps_value(const el_decimal *number, double d) {
            el_decimal_compare(number, &printed) == 0;
 }
 
-/* Pushes a number with a fraction or an exponent: a float, or a decimal where a float
-   would be another number. */
-static void push_fraction(lua_State *L, const char *text, size_t n) {
-    el_decimal view;
-    double d = to_double(L, text, n);
-    if (is_zero(text, n) || (el_decimal_scan(&view, text, n) && keeps_value(&view, d))) {
-        lua_pushnumber(L, d);
-    } else {
-        elL_pushdecimal(L, text, n);
-    }
-}
-
 static void push_whole(lua_State *L, const char *text, size_t n) {
     el_decimal view;
     int64_t i;
     if (el_decimal_scan(&view, text, n) && el_decimal_to_int(&i, &view)) {
         lua_pushinteger(L, i);
+    } else {
+        elL_pushdecimal(L, text, n);
+    }
+}
+
+/* Pushes a number with a fraction or an exponent: a float; where a float would be another
+   number a decimal, or the integer as which such a decimal would be read again. */
+static void push_fraction(lua_State *L, const char *text, size_t n) {
+    el_decimal view;
+    double d = to_double(L, text, n);
+    bool read = el_decimal_scan(&view, text, n);
+    if (is_zero(text, n) || (read && keeps_value(&view, d))) {
+        lua_pushnumber(L, d);
+    } else if (read && view.scale == 0) {
+        push_whole(L, text, n);
     } else {
         elL_pushdecimal(L, text, n);
     }

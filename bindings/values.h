@@ -22,6 +22,15 @@
 #define ELL_JSON_ARRAY "eloquent.JsonArray"
 #define ELL_JSON_OBJECT "eloquent.JsonObject"
 
+/*
+** The userdata at `idx` whose first member is `tag`, or NULL: what luaL_testudata tells,
+** without looking a name up, for the checks that every statement makes.
+*/
+static inline void *elL_testtag(lua_State *L, int idx, const void *tag, size_t size) {
+    void *p = lua_type(L, idx) == LUA_TUSERDATA ? lua_touserdata(L, idx) : NULL;
+    return p && lua_rawlen(L, idx) >= size && *(const void **)p == tag ? p : NULL;
+}
+
 /* Pushes `eloquent.null`, a light userdata (null.c). */
 void elL_pushnull(lua_State *L);
 bool elL_isnull(lua_State *L, int idx);

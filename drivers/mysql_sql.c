@@ -41,8 +41,8 @@ static void skip_blanks(my_scan *s) {
                                      is_blank((unsigned char)s->p[2])))) {
             const char *line = memchr(s->p, '\n', left);
             s->p = line ? line + 1 : s->end;
-        } else if (left > 3 && s->p[0] == '/' && s->p[1] == '*' && s->p[2] != '!' &&
-                   !(s->p[2] == 'M' && s->p[3] == '!')) {
+        } else if (left > 3 && s->p[0] == '/' && s->p[1] == '*' &&
+                   (s->hint || (s->p[2] != '!' && !(s->p[2] == 'M' && s->p[3] == '!')))) {
             const char *close = memmem(s->p + 2, left - 2, "*/", 2);
             s->p = close ? close + 2 : s->end;
         } else {

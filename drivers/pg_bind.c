@@ -436,11 +436,11 @@ static bool is_name_char(char c) {
            c == '_' || (unsigned char)c >= 0x80;
 }
 
-/* Past the closing quote; a doubled quote closes and opens again. */
+/* Past the closing quote; a doubled one stands for itself. */
 static const char *skip_quotes(const char *p, bool backslashes) {
     char quote = *p++;
-    while (*p != '\0' && *p != quote) {
-        p += backslashes && *p == '\\' && p[1] != '\0' ? 2 : 1;
+    while (*p != '\0' && (*p != quote || p[1] == quote)) {
+        p += *p == quote || (backslashes && *p == '\\' && p[1] != '\0') ? 2 : 1;
     }
     return p + (*p != '\0');
 }

@@ -20,6 +20,14 @@ local quirks = {
             pg = "PostgreSQL sorts NULL after everything; NULLS FIRST would cost it the index",
         },
     },
+    transactions = {
+        ["goes on after an error that was caught inside"] = {
+            pg = "PostgreSQL refuses everything after a failed statement, up to a savepoint",
+        },
+        ["tables that are made in it are undone"] = {
+            mysql = "MySQL commits before it changes a table, so that is refused inside a transaction",
+        },
+    },
     values = {
         ["unsigned bigInteger by raw access"] = {
             pg = "PostgreSQL has no unsigned numbers: the column is NUMERIC(20), raw access reads decimals",
