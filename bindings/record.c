@@ -691,7 +691,7 @@ void elL_record_register(lua_State *L, int shape_idx, const elL_shape *s, int me
 
 /* {====== The module ====== */
 
-/* record.new(shape, data?) */
+/* record.new(shape, data?) -> record, mask of what the data wrote */
 static int new_record(lua_State *L) {
     elL_shape *s = elL_checkshape(L, 1);
     lua_settop(L, 2);
@@ -701,7 +701,8 @@ static int new_record(lua_State *L) {
         luaL_checktype(L, 2, LUA_TTABLE);
         fill(L, 4, r, 2);
     }
-    return 1;
+    push_mask(L, 4, r);
+    return 2;
 }
 
 static int fill_record(lua_State *L) {

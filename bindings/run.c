@@ -395,7 +395,8 @@ static int run_scalar(lua_State *L) {
     }
     finish(L, &r, found);
     if (!found) {
-        return 0;
+        lua_pushnil(L);
+        return 1;
     }
     elL_record *record = lua_touserdata(L, -1);
     el_row_cell(record->u.row, s->ncells, 0, &row[0]);

@@ -15,6 +15,7 @@
 typedef struct el_driver el_driver;
 typedef struct el_conn el_conn;
 typedef struct el_stmt el_stmt;
+typedef struct el_bulk el_bulk;
 
 typedef struct el_column {
     const char *name; /* ends with NUL */
@@ -41,6 +42,16 @@ struct el_stmt {
     int64_t affected;         /* rows written by the last execute */
     int64_t last_id;          /* key the engine generated in it; 0 when none */
     bool active;              /* executed, rows not read to the end, not reset */
+};
+
+/* Rows on their way into one table; see bulk.h for who calls what. */
+struct el_bulk {
+    el_conn *conn;
+    int ncolumns;
+    bool own;        /* the driver's way; else the statements of bulk.c */
+    size_t pending;  /* rows whose values are still lent */
+    int64_t failed;  /* the row that a failure is about, 1 the first; 0: unknown */
+    const char *sql; /* what listeners are told */
 };
 
 /* }====== */
@@ -153,6 +164,24 @@ struct el_driver {
     int (*take)(el_stmt *s, void **result, size_t *nrows, el_error *err);
     void (*cell)(void *result, size_t row, int column, el_value *out);
     void (*discard)(void *result);
+
+    /*
+    ** Optional, all three or none: rows into one table, faster than by statements.  From
+    ** begin to end nothing else runs on the connection, which is in a transaction: after
+    ** a failure rows may be there until its rollback.  `into` is SQL for the table and
+    ** its columns, `"users" ("name", "age")`.  Begin is EL_DONE when this server has no
+    ** such way, and EL_ERR_UNSUPPORTED when this table can't be written so (it may have
+    ** failed the transaction): then statements do it.
+    */
+    int (*bulk_begin)(el_bulk **out, el_conn *c, const char *into, int ncolumns,
+                      el_error *err);
+
+    /* Values are lent until b->pending is 0 again.  After a failure only end follows. */
+    int (*bulk_row)(el_bulk *b, const el_value *values, el_error *err);
+
+    /* Sends the rest and waits, or gives up where `good` is false.  Frees `b`, but for
+    ** what it said about a failure in *failed. */
+    int (*bulk_end)(el_bulk *b, bool good, int64_t *failed, el_error *err);
 };
 
 #define EL_DRIVER_ABI 1u

@@ -620,6 +620,9 @@ static const el_driver driver = {
     .take = pg_take,
     .cell = pg_cell,
     .discard = pg_discard,
+    .bulk_begin = el_pg_bulk_begin,
+    .bulk_row = el_pg_bulk_row,
+    .bulk_end = el_pg_bulk_end,
 };
 
 const el_driver *const el_driver_module = &driver;

@@ -46,7 +46,8 @@ enum {
     PG_BINARY = 1,
     PG_MAX_PARAMS = 65535, /* the protocol counts them in 16 bits */
     PG_IDLE_LINKS = 2,     /* side links kept for later streams */
-    PG_NAME_SIZE = 32      /* of a statement or cursor that the driver names */
+    PG_NAME_SIZE = 32,     /* of a statement or cursor that the driver names */
+    PG_NUMBER_SIZE = 40    /* of a number or moment as text */
 };
 
 /* Microseconds from 1970-01-01 to 2000-01-01, where the server's count begins. */
@@ -116,6 +117,9 @@ PGresult *el_pg_finish(pg_conn *c, pg_link *l, int sent, el_error *err);
 */
 int el_pg_answers(pg_conn *c, pg_link *l, int sent, int nsyncs, PGresult **out, int nout,
                   int first, int *failed, el_error *err);
+
+/* Ends a request whose answers were read one by one. */
+void el_pg_end(pg_conn *c, const pg_link *l);
 
 /* One statement or script without values; its result is dropped. */
 int el_pg_run(pg_conn *c, pg_link *l, const char *sql, el_error *err);
@@ -188,6 +192,11 @@ int el_pg_args_init(pg_args *a, int n, el_error *err);
 void el_pg_args_release(pg_args *a);
 int el_pg_args_bind(pg_args *a, const el_value *values, el_error *err);
 
+/* Numbers and moments as the server reads them; these return the length. */
+int el_pg_format_int(char out[PG_NUMBER_SIZE], int64_t i);
+int el_pg_format_double(char out[PG_NUMBER_SIZE], double d);
+int el_pg_format_timestamp(char out[PG_NUMBER_SIZE], int64_t micros);
+
 /* Highest n of the $n in `sql`. */
 int el_pg_count_params(const char *sql);
 
@@ -234,6 +243,15 @@ int el_pg_stream_open(pg_stmt *s, el_error *err);
 /* The next rows into s->result, which has none when there are no more. */
 int el_pg_stream_more(pg_stmt *s, el_error *err);
 void el_pg_stream_close(pg_stmt *s);
+
+/* }====== */
+
+/* {====== Many rows (pg_copy.c) ====== */
+
+int el_pg_bulk_begin(el_bulk **out, el_conn *c, const char *into, int ncolumns,
+                     el_error *err);
+int el_pg_bulk_row(el_bulk *b, const el_value *values, el_error *err);
+int el_pg_bulk_end(el_bulk *b, bool good, int64_t *failed, el_error *err);
 
 /* }====== */
 

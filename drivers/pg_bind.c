@@ -14,7 +14,7 @@
 
 /* {====== Arena: memory of one execution ====== */
 
-enum { BLOCK_SIZE = 4000, NUMBER_SIZE = 40 };
+enum { BLOCK_SIZE = 4000 };
 
 typedef struct pg_block {
     struct pg_block *next;
@@ -63,32 +63,8 @@ static void arena_reset(pg_args *a) {
 
 /* {====== Numbers as text ====== */
 
-/* The shortest text that reads back the same, whatever the script's locale. */
-static int format_double(char out[NUMBER_SIZE], double d) {
-    if (isnan(d)) {
-        return snprintf(out, NUMBER_SIZE, "NaN");
-    }
-    if (isinf(d)) {
-        return snprintf(out, NUMBER_SIZE, d > 0 ? "Infinity" : "-Infinity");
-    }
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    locale_t old = plain != (locale_t)0 ? uselocale(plain) : (locale_t)0;
-    int n = 0;
-    for (int digits = 15; digits <= 17; digits++) {
-        n = snprintf(out, NUMBER_SIZE, "%.*g", digits, d);
-        if (strtod(out, NULL) == d) {
-            break;
-        }
-    }
-    if (plain != (locale_t)0) {
-        uselocale(old);
-        freelocale(plain);
-    }
-    return n;
-}
-
-static int format_int(char out[NUMBER_SIZE], int64_t i) {
-    char digits[NUMBER_SIZE];
+int el_pg_format_int(char out[PG_NUMBER_SIZE], int64_t i) {
+    char digits[PG_NUMBER_SIZE];
     uint64_t rest = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
     int n = 0, o = 0;
     do {
@@ -105,7 +81,67 @@ static int format_int(char out[NUMBER_SIZE], int64_t i) {
     return o;
 }
 
-static int format_timestamp(char out[NUMBER_SIZE], int64_t micros) {
+/*
+** Numbers of few digits, as most are: counted out, many times faster than printing and
+** reading back.  A quotient of two exact numbers is rounded as the decimal that it spells
+** would be, so they are the same double.  0 when d is no such number.
+*/
+static int format_short(char out[PG_NUMBER_SIZE], double d) {
+    static const int64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    const double exact = 1e15; /* any 15 digits read back as they were */
+    double size = fabs(d);
+    for (int k = 0; k <= 6 && size != 0 && size * (double)powers[k] < exact; k++) {
+        int64_t i = llrint(size * (double)powers[k]);
+        if ((double)i / (double)powers[k] != size) {
+            continue;
+        }
+        int n = el_pg_format_int(out, d < 0 ? -(i / powers[k]) : i / powers[k]);
+        if (d < 0 && out[0] != '-') { /* -0.5 */
+            memmove(out + 1, out, (size_t)n + 1);
+            out[0] = '-';
+            n++;
+        }
+        if (k > 0) {
+            out[n] = '.';
+            for (int at = k; at > 0; at--, i /= 10) {
+                out[n + at] = (char)('0' + i % 10);
+            }
+            n += k + 1;
+            out[n] = '\0';
+        }
+        return n;
+    }
+    return 0;
+}
+
+/* The shortest text that reads back the same, whatever the script's locale. */
+int el_pg_format_double(char out[PG_NUMBER_SIZE], double d) {
+    if (isnan(d)) {
+        return snprintf(out, PG_NUMBER_SIZE, "NaN");
+    }
+    if (isinf(d)) {
+        return snprintf(out, PG_NUMBER_SIZE, d > 0 ? "Infinity" : "-Infinity");
+    }
+    int n = format_short(out, d);
+    if (n > 0) {
+        return n;
+    }
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    locale_t old = plain != (locale_t)0 ? uselocale(plain) : (locale_t)0;
+    for (int digits = 15; digits <= 17; digits++) {
+        n = snprintf(out, PG_NUMBER_SIZE, "%.*g", digits, d);
+        if (strtod(out, NULL) == d) {
+            break;
+        }
+    }
+    if (plain != (locale_t)0) {
+        uselocale(old);
+        freelocale(plain);
+    }
+    return n;
+}
+
+int el_pg_format_timestamp(char out[PG_NUMBER_SIZE], int64_t micros) {
     size_t n = el_timestamp_format(out, micros, ' ');
     memcpy(out + n, "+00", 4);
     return (int)n + 3;
@@ -155,7 +191,7 @@ static void put_hex(writer *w, const char *bytes, size_t n) {
 static int put_list(writer *w, const el_iter *list, int depth, el_error *err);
 
 static int put_element(writer *w, const el_value *v, int depth, el_error *err) {
-    char number[NUMBER_SIZE];
+    char number[PG_NUMBER_SIZE];
     switch (v->type) {
     case EL_NULL:
         put(w, "NULL", 4);
@@ -164,13 +200,13 @@ static int put_element(writer *w, const el_value *v, int depth, el_error *err) {
         put(w, v->u.b ? "t" : "f", 1);
         return EL_OK;
     case EL_INT:
-        put(w, number, (size_t)format_int(number, v->u.i));
+        put(w, number, (size_t)el_pg_format_int(number, v->u.i));
         return EL_OK;
     case EL_FLOAT:
-        put(w, number, (size_t)format_double(number, v->u.d));
+        put(w, number, (size_t)el_pg_format_double(number, v->u.d));
         return EL_OK;
     case EL_TIMESTAMP:
-        put_quoted(w, number, (size_t)format_timestamp(number, v->u.i));
+        put_quoted(w, number, (size_t)el_pg_format_timestamp(number, v->u.i));
         return EL_OK;
     case EL_BYTES:
         put_hex(w, v->u.s.p, v->u.s.n);
@@ -268,7 +304,7 @@ static int bind_copy(pg_args *a, int i, const char *p, size_t n, el_error *err) 
 }
 
 static int bind_int(pg_args *a, int i, int64_t value, el_error *err) {
-    char text[NUMBER_SIZE];
+    char text[PG_NUMBER_SIZE];
     switch (a->types[i]) {
     case PG_OID_INT8:
         return bind_big_endian(a, i, (uint64_t)value, 8, err);
@@ -285,7 +321,7 @@ static int bind_int(pg_args *a, int i, int64_t value, el_error *err) {
     default:
         break;
     }
-    return bind_copy(a, i, text, (size_t)format_int(text, value), err);
+    return bind_copy(a, i, text, (size_t)el_pg_format_int(text, value), err);
 }
 
 #define TWO_TO_63 9223372036854775808.0
@@ -295,7 +331,7 @@ static int bind_int(pg_args *a, int i, int64_t value, el_error *err) {
 ** such form.
 */
 static int bind_float(pg_args *a, int i, double value, el_error *err) {
-    char text[NUMBER_SIZE];
+    char text[PG_NUMBER_SIZE];
     if (a->types[i] == PG_OID_FLOAT8) {
         uint64_t bits;
         memcpy(&bits, &value, sizeof bits);
@@ -305,15 +341,15 @@ static int bind_float(pg_args *a, int i, double value, el_error *err) {
         (value != 0 || !signbit(value))) {
         return bind_int(a, i, (int64_t)value, err);
     }
-    return bind_copy(a, i, text, (size_t)format_double(text, value), err);
+    return bind_copy(a, i, text, (size_t)el_pg_format_double(text, value), err);
 }
 
 static int bind_timestamp(pg_args *a, int i, int64_t micros, el_error *err) {
-    char text[NUMBER_SIZE];
+    char text[PG_NUMBER_SIZE];
     if (a->types[i] == PG_OID_TIMESTAMP || a->types[i] == PG_OID_TIMESTAMPTZ) {
         return bind_big_endian(a, i, (uint64_t)(micros - PG_EPOCH_MICROS), 8, err);
     }
-    return bind_copy(a, i, text, (size_t)format_timestamp(text, micros), err);
+    return bind_copy(a, i, text, (size_t)el_pg_format_timestamp(text, micros), err);
 }
 
 /* In binary these types are their text: no copy, and no NUL at the end is needed. */

@@ -329,7 +329,7 @@ static void note_result(pg_conn *c, const pg_link *l, PGresult *r) {
     }
 }
 
-static void end_request(pg_conn *c, const pg_link *l) {
+void el_pg_end(pg_conn *c, const pg_link *l) {
     PGnotify *notice;
     set_running(c, NULL);
     while ((notice = PQnotifies(l->pg)) != NULL) { /* nobody listens */
@@ -373,7 +373,7 @@ PGresult *el_pg_finish(pg_conn *c, pg_link *l, int sent, el_error *err) {
             kept = r;
         }
     }
-    end_request(c, l);
+    el_pg_end(c, l);
     if (PQstatus(l->pg) != CONNECTION_OK) {
         el_pg_lost(err, c, kept, true);
     } else if (copied) {
@@ -437,7 +437,7 @@ int el_pg_answers(pg_conn *c, pg_link *l, int sent, int nsyncs, PGresult **out, 
     }
     bool left = PQexitPipelineMode(l->pg) != 0;
     int rc = EL_OK;
-    end_request(c, l);
+    el_pg_end(c, l);
     if (PQstatus(l->pg) != CONNECTION_OK) {
         rc = el_pg_lost(err, c, *failed >= 0 ? out[*failed] : late, true);
     } else if (*failed >= 0) {

@@ -257,6 +257,10 @@ void el_statements_failed(el_statements *cache, el_stmt *s, const el_error *why)
     take_back(cache, s, !is_stale(why));
 }
 
+el_conn *el_statements_connection(const el_statements *cache) {
+    return cache->conn;
+}
+
 size_t el_statements_idle(const el_statements *cache) {
     return cache->nidle;
 }

@@ -45,6 +45,8 @@ void el_statements_failed(el_statements *cache, el_stmt *s, const el_error *why)
 /* Forgets all texts; lent statements are finalized when they come back. */
 void el_statements_clear(el_statements *cache);
 
+el_conn *el_statements_connection(const el_statements *cache);
+
 /* Number of statements kept that nobody uses now. */
 size_t el_statements_idle(const el_statements *cache);
 

@@ -271,11 +271,16 @@ bool el_timestamp_parse(int64_t *out, const char *text, size_t n) {
     return true;
 }
 
-/* Writes the n lowest decimal digits of a value. */
+/* Writes the n lowest decimal digits of a value, n even. */
 static char *put_digits(char *out, int value, int n) {
-    for (int i = n - 1; i >= 0; i--) {
-        out[i] = (char)('0' + value % 10);
-        value /= 10;
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    unsigned rest = (unsigned)value;
+    for (int i = n - 2; i >= 0; i -= 2) {
+        memcpy(out + i, pairs + rest % 100 * 2, 2);
+        rest /= 100;
     }
     return out + n;
 }

@@ -93,19 +93,20 @@ end
 
 -- {{{ What has to hold
 
--- Errors that say: there is no such column, table, schema or database. Everything else of
--- kind "syntax" would mean that the name was read as SQL.
+-- Errors that say: there is no such column or table, or it cannot have that name. Everything
+-- else of kind "syntax" would mean that the name was read as SQL.
 local UNKNOWN_STATES <const> = {
     ["42703"] = true, ["42P01"] = true, ["3F000"] = true, ["42S22"] = true, ["42S02"] = true, ["42602"] = true,
-    ["3D000"] = true,
+    ["3D000"] = true, ["42701"] = true,
 }
+local UNKNOWN_CODES <const> = { [1059] = true, [1102] = true, [1103] = true, [1166] = true, [1280] = true }
 
 local function is_unknown(engine, err)
     if engine.name == "sqlite" then
         return err.message:find("^no such column") or err.message:find("^no such table")
             or err.message:find("^unknown database")
     end
-    return UNKNOWN_STATES[err.sqlstate] or false
+    return UNKNOWN_STATES[err.sqlstate] or engine.name == "mysql" and UNKNOWN_CODES[err.code] or false
 end
 
 local function describe_case(label, subject, err)
@@ -161,12 +162,12 @@ engines.suite("hostile", function(engine)
     local values = {}
 
     function values.create(value, raw)
-        local record = Hostile:create({ body = value, blob = raw, data = { [value] = { value, raw = value } } })
+        local record = Hostile:create({ body = value, blob = raw, data = { [value] = { value, { raw = value } } } })
         local again = Hostile:find(record.id)
         same("create, text", value, again.body)
         same("create, binary", raw, again.blob)
         same("create, JSON", value, again.data[value][1])
-        same("create, JSON", value, again.data[value].raw)
+        same("create, JSON", value, again.data[value][2].raw)
         return 2
     end
 
@@ -204,7 +205,7 @@ engines.suite("hostile", function(engine)
         end
         found("where", Hostile:where("body", value))
         found("whereIn", Hostile:whereIn("body", { value, "x", "'" }))
-        found("whereBetween", Hostile:whereBetween("body", value, value))
+        found("whereBetween", Hostile:whereBetween("body", { value, value }))
         found("orWhere", Hostile:where(function(q)
             q:where("body", "x"):orWhere("body", value)
         end))
@@ -214,8 +215,9 @@ engines.suite("hostile", function(engine)
     end
 
     function values.not_found(value)
+        value = #value <= 200 and value or SECRET
         assert(not Hostile:where("id", row):where("word", value):exists())
-        assert(not Hostile:where("id", row):where("word", "like", value):exists())
+        assert(not Hostile:where("id", row):where("word", "like", value .. "_"):exists())
         assert(not Hostile:where("id", row):where("body", "like", value .. "%nothing"):exists())
         return 3
     end
@@ -277,7 +279,7 @@ engines.suite("hostile", function(engine)
             end)
             local bare = given:match("^hostile%.(.*)$") or given:match("^(.-)%s+[aA][sS]%s+%S+$") or given
             local known = ({ id = 1, body = 1, word = 1, blob = 1, data = 1, ["*"] = 1 })[bare:lower()]
-                or bare:lower() == "rowid" or bare:lower() == "ctid"
+                or ({ rowid = "sqlite", ctid = "pg", hostile = "pg" })[bare:lower()] == engine.name
             assert(not ok or known, describe_case(verb .. " took an unknown name", given, "no error"))
         end
         return 7
@@ -315,7 +317,9 @@ engines.suite("hostile", function(engine)
             return db:table("hostile"):select("id as " .. given):where("id", row):get()
         end)
         if ok and not given:find("[%s.]") then
-            same("alias", row, list[1][given])
+            -- the server itself takes such bytes off the front of an alias
+            local expected = engine.name == "mysql" and given:gsub("^%c+", "") or given
+            same("alias", expected, list[1]:toTable()[given] and given or next(list[1]:toTable()))
         end
         return 1
     end
@@ -423,7 +427,8 @@ engines.suite("hostile", function(engine)
                     made = made + 1
                     assert(schema:hasTable(table_name), describe_case("hasTable", table_name, "false"))
                     assert(schema:hasColumn(table_name, field), describe_case("hasColumn", field, "false"))
-                    if not field:find("[.]") then
+                    local reached = not field:find("[.]") and not table_name:find("%s[aA][sS]%s")
+                    if reached then
                         local got = db:table(table_name):insertGetId({ [field] = SECRET })
                         same("a column", SECRET, db:table(table_name):where("id", got):first()[field])
                     end

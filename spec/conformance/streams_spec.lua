@@ -330,7 +330,7 @@ engines.suite("streams", function(engine)
             end
         end
         assert.equal(100000, n)
-        assert.is_true(most - before < 4096, ("%d KB more"):format(most - before))
+        assert.is_true(most - before < 4096, ("%.0f KB more"):format(most - before))
         Row:where("id", ">", ROWS):delete()
     end)
 end)

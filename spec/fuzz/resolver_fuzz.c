@@ -89,7 +89,8 @@ static void check_pair(const el_resolver *r, const char *name) {
         REQUIRE(test.test);
         size_t cut = sizeof app.target - 1;
         if (both && strlen(app.target) < cut && strlen(test.target) < cut) {
-            REQUIRE(app.test || strcmp(app.target, test.target) != 0);
+            REQUIRE(app.test || strcmp(app.target, ":memory:") == 0 ||
+                    strcmp(app.target, test.target) != 0);
         }
     } else {
         check_error(&err);

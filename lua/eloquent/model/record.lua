@@ -70,22 +70,23 @@ local function read_back(record, model, connection, known)
     end
 end
 
---- Inserts a new record; model/statics calls it for `create`.
-function Record._insert(record, model)
+--- Inserts a new record, `key` being the mask of what was written; model/statics calls it
+--- for `create`.
+function Record._insert(record, model, key)
     local connection = model._via or for_model(model)
     local conn = connection._core or connection:core()
     local stamps = model._timestamps
-    if stamps then
-        stamp(record, stamps)
-    end
-    if model._auto then
+    if stamps or model._auto then
+        if stamps then
+            stamp(record, stamps)
+        end
         make_keys(record, model)
+        key = mask(record)
     end
     local plans = model._plans
     if not plans or plans.connection ~= connection then
         plans = sql.plans(model, connection)
     end
-    local key = mask(record)
     local known = plans.insert[key]
     if not known then
         known = sql.insert(model, connection:dialect(), core.dirty(record), conn)
@@ -150,7 +151,7 @@ function Record:save()
     if saved then
         return update(self, model, key)
     end
-    return insert(self, model)
+    return insert(self, model, key)
 end
 
 --- Sets several attributes; unknown names raise. Nothing is written yet.

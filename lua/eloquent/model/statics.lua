@@ -7,6 +7,7 @@ local core = require("eloquent.core.record")
 local errors = require("eloquent.core.errors")
 local sql = require("eloquent.model.sql")
 
+local type = type
 local for_model = connections.for_model
 local new_record = core.new
 local insert = require("eloquent.model.record")._insert
@@ -132,7 +133,7 @@ function Model:new(data)
     if data and self._fillable then
         self:_checkFillable(data)
     end
-    return new_record(self._shape or self:_getShape(), data)
+    return (new_record(self._shape or self:_getShape(), data))
 end
 
 --- Inserts a row and returns its record, with the values that the database made.
@@ -148,7 +149,8 @@ function Model:create(data)
     if data and self._fillable then
         self:_checkFillable(data)
     end
-    return insert(new_record(self._shape or self:_getShape(), data), self)
+    local record, written = new_record(self._shape or self:_getShape(), data)
+    return insert(record, self, written)
 end
 
 --- Inserts several rows, one after the other, in one transaction.

@@ -20,7 +20,7 @@ return function(Query, builder)
         if not to then
             if raw then
                 misuse("%s expects the name of a column; SQL goes into selectRaw", verb)
-            elseif field ~= "*" then
+            elseif field ~= "*" or verb ~= "count" then
                 fields.check(at.root, field, verb)
             end
             to = node.extend(at, step, key,

@@ -71,6 +71,9 @@ function fields.check(root, field, verb, late)
     end
     fields.identifier(field, verb)
     local model = root.model
+    if field == "*" or field:find("%.%*$") then
+        return misuse("%s expects a column; '%s' is for select and count", verb, field)
+    end
     if not model then
         return field
     end

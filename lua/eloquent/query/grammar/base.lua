@@ -39,7 +39,8 @@ function base:column(cx, q, field, first)
     elseif q.qualify and q.model and q.model._column[field] then
         return self:name_of(q.alias or q.table) .. "." .. self:quote(field)
     end
-    return self:name_of(field)
+    local owner = field:match("^(.+)%.%*$") -- of a select list
+    return owner and self:name_of(owner) .. ".*" or self:name_of(field)
 end
 
 -- }======

@@ -53,6 +53,9 @@ function Grammar:identifier(name)
     if name == "" or name:find("%z") then
         errors.raise({ kind = "misuse", message = "a name is empty or has a zero byte" })
     end
+    if not utf8.len(name) then
+        errors.raise({ kind = "misuse", message = "a name has to be text in UTF-8, this one is not" })
+    end
     local longest = self.longest_name
     if longest and (self.name_length(name) or #name) > longest then
         self:unsupported(
