@@ -9,7 +9,7 @@ local database = later("eloquent.model.database")
 local errors = require("eloquent.core.errors")
 local inflect = later("eloquent.support.inflect")
 local nearest = later("eloquent.support.nearest")
-local options = require("eloquent.model.options")
+local options = later("eloquent.model.options")
 local position = require("eloquent.support.position")
 local registry = require("eloquent.model.registry")
 local types = require("eloquent.schema.types")
@@ -305,6 +305,18 @@ local function behaviour(model)
     }
 end
 
+-- What nearly every definition has, and nothing else: then options.lua need not be read.
+local plain = { tableName = "string", connectionName = "string", schema = "table", timestamps = "boolean" }
+
+local function is_plain(given)
+    for key, value in pairs(given) do
+        if plain[key] ~= type(value) or value == "" then
+            return false
+        end
+    end
+    return true
+end
+
 local function build(model, given)
     local fail_at = failure(model)
     local function fail(message, ...)
@@ -313,7 +325,10 @@ local function build(model, given)
     if type(given) ~= "table" then
         fail("its definition is a table: SqlModel \"%s\" { ... }", model._name)
     end
-    options.check_keys(fail, given)
+    local simple = is_plain(given)
+    if not simple then
+        options.check_keys(fail, given)
+    end
     check_connection(fail_at, given.connectionName)
     if not given.schema then
         fail("it has no schema: schema = { id = column(...), ... }")
@@ -332,8 +347,11 @@ local function build(model, given)
     check_relations(fail_at, model)
     model._database = given.database and database.read(fail, model, given.database)
         or { foreignKeys = {}, indexes = {} }
-    model._options, model._fillable = options.read(fail, model, given, reserved)
-    options.check_built(fail, given)
+    model._options = {}
+    if not simple then
+        model._options, model._fillable = options.read(fail, model, given, reserved)
+        options.check_built(fail, given)
+    end
     model._methods = setmetatable({}, { __index = require("eloquent.model.record") })
     setmetatable(model, behaviour(model))
     registry.define(model)
