@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
-
-extern char **environ;
+#include <unistd.h>
 
 static double now(void) {
     struct timespec t;

@@ -29,8 +29,24 @@ static elL_conn *check_open(lua_State *L) {
     return c;
 }
 
+void elL_checktransaction(lua_State *L, const elL_conn *c) {
+    if (!c->promised || c->driver->txstate(c->conn) != EL_TX_NONE || !c->conn->open) {
+        return;
+    }
+    if (c->conflicted) {
+        elL_fail(L, EL_ERR_CONFLICT,
+                 "the server has undone the transaction on '%s' because of a conflict; "
+                 "nothing more of it can run", c->name);
+    }
+    elL_fail(L, EL_ERR_MISUSE,
+             "the transaction on '%s' has ended already: a statement inside it committed or "
+             "rolled back (DDL does so on MySQL), or the server undid it; nothing more of it "
+             "can run", c->name);
+}
+
 int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
                  const char *sql) {
+    c->conflicted = c->conflicted || (c->promised && e->kind == EL_ERR_CONFLICT);
     elL_context where = {c->name, c->driver->name, sql};
     conn_idx = lua_absindex(L, conn_idx);
     luaL_checkstack(L, 6, "error");
@@ -164,6 +180,7 @@ static int conn_script(lua_State *L) {
     size_t n;
     luaL_checktype(L, 2, LUA_TSTRING);
     const char *sql = lua_tolstring(L, 2, &n);
+    elL_checktransaction(L, c);
     el_error e;
     el_error_clear(&e);
     double started = elL_seconds();
@@ -193,14 +210,41 @@ static int conn_transact(lua_State *L) {
     int op = luaL_checkoption(L, 2, NULL, names);
     const char *name = luaL_optstring(L, 3, NULL);
     luaL_argcheck(L, ops[op] < EL_TX_SAVE || name, 3, "name of the savepoint expected");
+    if (ops[op] == EL_TX_ROLLBACK && c->promised &&
+        c->driver->txstate(c->conn) == EL_TX_NONE) {
+        c->promised = false; /* it is undone already */
+        return 0;
+    }
+    if (ops[op] != EL_TX_ROLLBACK) {
+        elL_checktransaction(L, c);
+    }
     el_error e;
     el_error_clear(&e);
     double started = elL_seconds();
     elL_watchrun(c, true);
     int status = c->driver->transact(c->conn, ops[op], name, &e);
     elL_watchrun(c, false);
+    if (ops[op] == EL_TX_BEGIN) {
+        c->promised = status == EL_OK;
+        c->conflicted = false;
+    } else if (ops[op] == EL_TX_ROLLBACK || (ops[op] == EL_TX_COMMIT && status == EL_OK)) {
+        c->promised = false;
+    }
     elL_tell(L, 1, c, names[op], started, 0, status != EL_OK);
     return answer(L, c, status, &e, NULL);
+}
+
+/*
+** conn:protect(fn, ...) -> as pcall: coroutine.yield can't leave fn, which would leave its
+** transaction to whoever runs next.
+*/
+static int conn_protect(lua_State *L) {
+    check_open(L);
+    luaL_checkany(L, 2);
+    int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+    lua_pushboolean(L, status == LUA_OK);
+    lua_replace(L, 1);
+    return lua_gettop(L);
 }
 
 static int conn_txstate(lua_State *L) {
@@ -281,6 +325,7 @@ int luaopen_eloquent_core_connection(lua_State *L) {
         {"ping", conn_ping},       {"script", conn_script},
         {"cancel", conn_cancel},   {"transact", conn_transact},
         {"txstate", conn_txstate}, {"listen", conn_listen},
+        {"protect", conn_protect},
         {"name", conn_name},       {"driver", conn_driver},
         {"product", conn_product}, {"version", conn_version},
         {"can", conn_can},         {"maxParams", conn_max_params},
@@ -304,6 +349,7 @@ int luaopen_eloquent_core_connection(lua_State *L) {
         lua_setfield(L, -2, "__tostring");
         luaL_newlib(L, methods);
         luaL_setfuncs(L, elL_run_methods, 0);
+        luaL_setfuncs(L, elL_bulk_methods, 0);
         lua_setfield(L, -2, "__index");
         lua_pushliteral(L, ELL_CONNECTION);
         lua_setfield(L, -2, "__metatable");

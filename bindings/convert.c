@@ -620,9 +620,8 @@ static bool push_decimal(lua_State *L, const el_value *v, const elL_column *c) {
         char text[24];
         int n = snprintf(text, sizeof text, "%lld", (long long)v->u.i);
         elL_pushdecimal(L, text, (size_t)n);
-    } else if (v->type != EL_DECIMAL && v->type != EL_TEXT) {
-        return false;
-    } else if (!is_decimal(v->u.s.p, v->u.s.n)) {
+    } else if ((v->type != EL_DECIMAL && v->type != EL_TEXT) ||
+               !is_decimal(v->u.s.p, v->u.s.n)) {
         return false;
     } else {
         elL_pushdecimal(L, v->u.s.p, v->u.s.n);

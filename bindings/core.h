@@ -247,10 +247,15 @@ typedef struct elL_conn {
     const el_driver *driver;
     const char *name;
     bool listening;
+    bool promised;   /* begun by `transact`, and neither committed nor rolled back by it */
+    bool conflicted; /* the server gave up that transaction for a conflict */
     elL_watch watch; /* or NULL */
 } elL_conn;
 
 elL_conn *elL_checkconn(lua_State *L, int idx);
+
+/* Raises when statements were promised a transaction that has ended: they would stay. */
+void elL_checktransaction(lua_State *L, const elL_conn *c);
 
 /* Raises the error object of a failed statement; `sql` may be NULL. */
 int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
@@ -258,6 +263,9 @@ int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
 
 /* Methods of connections that run plans; registered by connection.c. */
 extern const luaL_Reg elL_run_methods[];
+
+/* conn:bulk (bulk.c): many rows into one table. */
+extern const luaL_Reg elL_bulk_methods[];
 
 /*
 ** The funnel's ends, for what runs no plan: elL_watchrun before and after it (Ctrl-C

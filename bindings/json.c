@@ -2,7 +2,7 @@
 **
 ** json.c - the JSON module: kinds of tables and comparison.  An empty Lua table may be
 ** `[]` or `{}`, so decoded tables carry their kind as a metatable, and scripts mark
-*theirs.
+** theirs.
 */
 #include "json.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
 **
-** json_decode.c - JSON text to Lua values, with yajl as the parser.  All memory of yajl
-*is
+** json_decode.c - JSON text to Lua values, with yajl as the parser.  All its memory is
 ** from the Lua state, so an error may be raised in the middle of a parse and nothing is
 ** lost; handles are never freed one by one.
 */
@@ -33,7 +32,7 @@ static void *arena_malloc(void *ctx, size_t n) {
     if (n > SIZE_MAX / 2) {
         luaL_error(a->L, "not enough memory");
     }
-    size_t whole = (n + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t whole = (n + ALIGNMENT + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (whole > (size_t)(a->end - a->p)) {
         size_t size = whole > BLOCK ? whole : BLOCK;
         luaL_checkstack(a->L, 2, "JSON");

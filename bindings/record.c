@@ -608,10 +608,13 @@ static void add_shown(lua_State *L, luaL_Buffer *b) {
         elL_jsonencode(L, -1);
         lua_replace(L, -2);
     }
-    const char *shown = lua_isnil(L, -1) ? lua_pushliteral(L, "NULL")
-                                         : luaL_tolstring(L, -1, NULL);
+    if (lua_isnil(L, -1)) {
+        lua_pushliteral(L, "NULL");
+    } else {
+        luaL_tolstring(L, -1, NULL);
+    }
     lua_replace(L, -2);
-    shown = lua_tolstring(L, -1, &n);
+    const char *shown = lua_tolstring(L, -1, &n);
     if (text && n > SHOWN_TEXT) {
         while (n > SHOWN_TEXT || (n > 0 && ((unsigned char)shown[n] & 0xC0) == 0x80)) {
             n--;

@@ -35,6 +35,9 @@ static void begin(lua_State *L, run *r) {
     if (!r->c->conn) {
         elL_fail(L, EL_ERR_MISUSE, "the connection '%s' is closed", r->c->name);
     }
+    if (r->c->promised) {
+        elL_checktransaction(L, r->c);
+    }
 }
 
 /* Room for n values; the stack keeps what they point to. */

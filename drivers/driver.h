@@ -176,11 +176,16 @@ struct el_driver {
     int (*bulk_begin)(el_bulk **out, el_conn *c, const char *into, int ncolumns,
                       el_error *err);
 
-    /* Values are lent until b->pending is 0 again.  After a failure only end follows. */
+    /*
+    ** Values are lent until b->pending is 0 again.  After a failure only end follows,
+    ** with the same `err`: what the server has against the rows may be known only then.
+    */
     int (*bulk_row)(el_bulk *b, const el_value *values, el_error *err);
 
-    /* Sends the rest and waits, or gives up where `good` is false.  Frees `b`, but for
-    ** what it said about a failure in *failed. */
+    /*
+    ** Sends the rest and waits, or gives up where `good` is false.  Frees `b`; *failed
+    ** is what b->failed would be.
+    */
     int (*bulk_end)(el_bulk *b, bool good, int64_t *failed, el_error *err);
 };
 

@@ -7,8 +7,7 @@
 **   export KEY = value          the same
 **   KEY='as it stands'          may span lines, no escapes
 **   KEY="a\tb ${HOME} \$x"      may span lines; escapes \n \r \t \" \\ \$
-**   KEY=${OTHER}/x              also in "": the environment, then earlier lines; else
-*empty
+**   KEY=${OTHER}/x              also in "": the environment, earlier lines, else empty
 **   KEY=${OTHER:-text}          `text` when OTHER is unset or empty; may hold ${...}
 */
 #ifndef EL_ENV_H

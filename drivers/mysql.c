@@ -209,11 +209,13 @@ static void read_version(my_conn *c) {
         strncmp(text, "5.5.5-", 6) == 0) { /* for clients that knew one digit */
         text += 6;
     }
-    int major = 0, minor = 0, patch = 0;
-    if (text) {
-        sscanf(text, "%d.%d.%d", &major, &minor, &patch);
+    int version = 0;
+    for (int scale = 10000; text && scale > 0; scale /= 100) {
+        char *end;
+        version += (int)strtol(text, &end, 10) % 100 * scale;
+        text = *end == '.' ? end + 1 : NULL;
     }
-    c->base.version = major * 10000 + minor * 100 + patch;
+    c->base.version = version;
     snprintf(c->base.product, sizeof c->base.product, "%s",
              mariadb ? "mariadb" : "mysql");
 }
@@ -524,7 +526,10 @@ static const el_driver mysql_driver = {.abi = EL_DRIVER_ABI,
                                        .transact = my_transact,
                                        .txstate = my_txstate,
                                        .script = my_script,
-                                       .cancel = my_cancel};
+                                       .cancel = my_cancel,
+                                       .bulk_begin = el_my_bulk_begin,
+                                       .bulk_row = el_my_bulk_row,
+                                       .bulk_end = el_my_bulk_end};
 
 /* What el_driver_load looks for in the module. */
 extern const el_driver *const el_driver_module;

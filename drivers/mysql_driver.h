@@ -187,6 +187,10 @@ struct my_stmt {
 /* Binds all values; very long ones are left to el_my_send_long. */
 int el_my_bind(my_stmt *s, const el_value *args, el_error *err);
 
+/* Binds one value; what is no text goes by way of the slot. */
+int el_my_bind_value(MYSQL_BIND *b, my_slot *slot, int i, const el_value *v,
+                     el_error *err);
+
 /* Sends the values that el_my_bind left out, in pieces. */
 int el_my_send_long(my_stmt *s, const el_value *args, el_error *err);
 
@@ -215,6 +219,15 @@ int el_my_fetch(el_stmt *s, el_error *err);
 int el_my_row(el_stmt *s, el_value *out, el_error *err);
 void el_my_reset(el_stmt *s);
 void el_my_finalize(el_stmt *s);
+
+/* }====== */
+
+/* {====== Many rows (mysql_bulk.c) ====== */
+
+int el_my_bulk_begin(el_bulk **out, el_conn *c, const char *into, int ncolumns,
+                     el_error *err);
+int el_my_bulk_row(el_bulk *b, const el_value *values, el_error *err);
+int el_my_bulk_end(el_bulk *b, bool good, int64_t *failed, el_error *err);
 
 /* }====== */
 

@@ -405,7 +405,8 @@ static void add_near(my_message *m, const char *text) {
     if (n == 0) {
         add(m, "syntax error at the end of the statement");
     } else {
-        add(m, "syntax error at line %d near '%.*s%s'", atoi(line), n > 60 ? 60 : (int)n,
+        add(m, "syntax error at line %ld near '%.*s%s'", strtol(line, NULL, 10),
+            n > 60 ? 60 : (int)n,
             near, n > 60 ? "..." : "");
     }
 }
@@ -414,7 +415,8 @@ static void add_near(my_message *m, const char *text) {
 ** too early and finds EINPROGRESS, so that the reason is lost. */
 static const char *system_reason(const char *text) {
     const char *open = strrchr(text, '(');
-    int code = open && isdigit((unsigned char)open[1]) ? atoi(open + 1) : 0;
+    int code =
+        open && isdigit((unsigned char)open[1]) ? (int)strtol(open + 1, NULL, 10) : 0;
     if (code == EINPROGRESS) {
         return "connection refused, or host not reachable";
     }

@@ -56,8 +56,8 @@ static void bind_bytes(MYSQL_BIND *b, enum enum_field_types type, const el_value
     }
 }
 
-static int bind_one(MYSQL_BIND *b, my_slot *slot, int i, const el_value *v,
-                    el_error *err) {
+int el_my_bind_value(MYSQL_BIND *b, my_slot *slot, int i, const el_value *v,
+                     el_error *err) {
     b->buffer = slot;
     switch (v->type) {
     case EL_NULL:
@@ -139,7 +139,7 @@ int el_my_bind(my_stmt *s, const el_value *args, el_error *err) {
     for (int i = 0; i < s->base.nparams; i++) {
         MYSQL_BIND *b = &s->params[i];
         memset(b, 0, sizeof *b);
-        if (bind_one(b, &s->slots[i], i, &args[i], err) != EL_OK) {
+        if (el_my_bind_value(b, &s->slots[i], i, &args[i], err) != EL_OK) {
             return EL_FAIL;
         }
         together += 12;

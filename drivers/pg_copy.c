@@ -19,7 +19,8 @@ typedef struct pg_bulk {
     el_bulk base;
     char *data; /* rows not handed over yet */
     size_t n, size;
-    Oid *types; /* of the columns */
+    bool refused; /* the server takes no more; the end tells why */
+    Oid *types;   /* of the columns */
     int64_t moment;
     char moment_text[PG_NUMBER_SIZE]; /* rows that are written together share it */
     int moment_length;
@@ -154,7 +155,7 @@ static void put(pg_bulk *b, const char *p, size_t n) {
 }
 
 /* In COPY's text a line, a column and NULL are marked by these. */
-static int put_text(pg_bulk *b, const char *p, size_t n, el_error *err) {
+static int put_text(pg_bulk *b, int column, const char *p, size_t n, el_error *err) {
     if (n > SIZE_MAX / 4 || reserve(b, 2 * n + PG_NUMBER_SIZE, err) != EL_OK) {
         return EL_FAIL;
     }
@@ -170,7 +171,7 @@ static int put_text(pg_bulk *b, const char *p, size_t n, el_error *err) {
             return el_fail(err, EL_ERR_VALUE, 0,
                            "the text for column %d holds a zero byte, which PostgreSQL "
                            "text can't; use a binary column",
-                           (int)(b->base.pending + 1));
+                           column + 1);
         case '\\':
             *to++ = '\\';
             *to++ = '\\';
@@ -261,18 +262,19 @@ static int put_value(pg_bulk *b, int i, const el_value *v, el_error *err) {
         return put_bytes(b, v->u.s.p, v->u.s.n, err);
     default:
         return b->types[i] == PG_OID_BYTEA ? put_bytes(b, v->u.s.p, v->u.s.n, err)
-                                           : put_text(b, v->u.s.p, v->u.s.n, err);
+                                           : put_text(b, i, v->u.s.p, v->u.s.n, err);
     }
 }
 
-/* A server that has failed says so when the end is asked for. */
-static int hand_over(pg_bulk *b, el_error *err) {
+/* Fails without a reason, which comes with the end. */
+static int hand_over(pg_bulk *b) {
     size_t at = 0;
     PGconn *pg = conn_of(b)->main.pg;
     while (at < b->n) {
         size_t n = b->n - at < (1u << 28) ? b->n - at : 1u << 28;
         if (PQputCopyData(pg, b->data + at, (int)n) != 1) {
-            return el_pg_bulk_refused(err);
+            b->refused = true;
+            return EL_FAIL;
         }
         at += n;
     }
@@ -291,7 +293,7 @@ int el_pg_bulk_row(el_bulk *base, const el_value *values, el_error *err) {
         }
     }
     b->data[b->n++] = '\n'; /* put_value left room for it */
-    return b->n < SEND_SIZE ? EL_OK : hand_over(b, err);
+    return b->n < SEND_SIZE ? EL_OK : hand_over(b);
 }
 
 /* }====== */
@@ -315,7 +317,7 @@ int el_pg_bulk_end(el_bulk *base, bool good, int64_t *failed, el_error *err) {
     PGresult *r, *bad = NULL;
     *failed = 0;
     if (good) {
-        hand_over(b, err);
+        good = hand_over(b) == EL_OK;
     }
     PQputCopyEnd(pg, good ? NULL : "the rows were given up");
     while ((r = PQgetResult(pg)) != NULL) {
@@ -329,7 +331,7 @@ int el_pg_bulk_end(el_bulk *base, bool good, int64_t *failed, el_error *err) {
     int rc = EL_OK;
     if (PQstatus(pg) != CONNECTION_OK) {
         rc = el_pg_lost(err, c, bad, true);
-    } else if (bad != NULL && good) {
+    } else if (bad != NULL && (good || b->refused)) {
         *failed = line_of(bad);
         rc = el_pg_error(err, c, bad);
     }

@@ -305,6 +305,11 @@ static int fail_constraint(sq_conn *c, int code, const char *text, const sq_fail
         set_state(err, "23514");
         return fail_check(code, text, what, err);
     case SQLITE_CONSTRAINT_TRIGGER:
+        /* RESTRICT is a trigger inside of SQLite; its words are all that tells so */
+        if (strcmp(text, "FOREIGN KEY constraint failed") == 0) {
+            set_state(err, "23503");
+            return fail_foreign_key(c, code, what, err);
+        }
         set_state(err, "45000");
         read_statement(what->sql, err->table, sizeof err->table);
         return el_fail(err, EL_ERR_CHECK, code, "a trigger refused it: %s", text);

@@ -279,7 +279,7 @@ static char *put_digits(char *out, int value, int n) {
                                 "75767778798081828384858687888990919293949596979899";
     unsigned rest = (unsigned)value;
     for (int i = n - 2; i >= 0; i -= 2) {
-        memcpy(out + i, pairs + rest % 100 * 2, 2);
+        memcpy(out + i, pairs + (size_t)(rest % 100) * 2, 2);
         rest /= 100;
     }
     return out + n;

@@ -38,7 +38,7 @@ static void *must(void *p) {
 }
 
 static void add(text *t, const void *bytes, size_t n) {
-    if (t->capacity - t->n < n + 1) {
+    if (t->bytes == NULL || t->capacity - t->n < n + 1) {
         t->capacity = (t->capacity + n + 1) * 2;
         t->bytes = must(realloc(t->bytes, t->capacity));
     }

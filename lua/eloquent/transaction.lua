@@ -67,41 +67,66 @@ local function pause(attempt)
     host.sleep(math.min(LONGEST_PAUSE, 0.01 * 2 ^ attempt) * (0.5 + math.random() / 2))
 end
 
+--- Calls `fn` for one level; returns ok, then the results or the error. Nothing in it can
+--- yield to the outside: other code would run inside a transaction that it doesn't know of.
+local function call(connection, fn)
+    local results = table.pack(connection:core():protect(fn, connection))
+    local why = results[2]
+    if not results[1] and type(why) == "string" and why:find("yield across a C-call", 1, true) then
+        results[2] = errors.new({
+            kind = "misuse",
+            connection = connection.name,
+            message = "the function of a transaction cannot yield to the outside, which would "
+                .. "leave the transaction open for other code; finish it first",
+        })
+    end
+    return results
+end
+
+--- Why a function that has returned can't be committed, as an error; or nil.
+local function broken(connection, lost)
+    if lost then
+        return errors.new({
+            kind = "lost",
+            connection = connection.name,
+            driver = connection.driver,
+            message = ("the connection '%s' was lost inside the transaction, which is undone"):format(
+                connection.name
+            ),
+        })
+    elseif not is_open(connection) then
+        return errors.new({
+            kind = "misuse",
+            connection = connection.name,
+            message = ("the transaction on '%s' had ended before its function returned: a statement "
+                .. "inside it committed or rolled back (DDL does so on MySQL)"):format(connection.name),
+        })
+    end
+end
+
 --- The outermost level, once. Returns ok, then the results or the error.
 local function attempt(connection, fn, isolation)
     connection:core():transact("begin", isolation)
     connection._depth = 1
     connection._after_commit = {}
-    local results = table.pack(pcall(fn, connection))
+    local results = call(connection, fn)
     local callbacks, lost = connection._after_commit, connection._lost
     connection._depth = 0
     connection._after_commit = false
     connection._lost = false
     if results[1] then
-        if lost then
-            errors.raise({
-                kind = "lost",
-                connection = connection.name,
-                driver = connection.driver,
-                message = ("the connection '%s' was lost inside the transaction, which is undone"):format(
-                    connection.name
-                ),
-            })
-        elseif not is_open(connection) then
-            misuse(
-                "the transaction on '%s' had ended before its function returned: a statement inside "
-                    .. "it committed or rolled back (DDL does so on MySQL)",
-                connection.name
-            )
+        local why = broken(connection, lost)
+        local ok = not why
+        if ok then
+            ok, why = pcall(connection._core.transact, connection._core, "commit")
         end
-        local ok, why = pcall(connection._core.transact, connection._core, "commit")
         if not ok then
             results = { false, why, n = 2 }
         end
     end
     if results[1] then
         run_callbacks(callbacks)
-    elseif is_open(connection) then
+    elseif connection._core then
         -- The error that led here says more than a rollback that fails after it.
         pcall(connection._core.transact, connection._core, "rollback")
     end
@@ -130,7 +155,7 @@ local function nested(connection, fn)
     core:transact("savepoint", name)
     connection._depth = depth + 1
     local callbacks = #connection._after_commit
-    local results = table.pack(pcall(fn, connection))
+    local results = call(connection, fn)
     connection._depth = depth
     if results[1] then
         core:transact("release", name)

@@ -106,7 +106,7 @@ static void streams_in_constant_memory(void **state) {
     finalize(s);
     getrusage(RUSAGE_SELF, &after);
     long grown = after.ru_maxrss - before.ru_maxrss; /* KiB */
-    if (grown > 24 * 1024) {
+    if (grown > 24L * 1024) {
         fail_msg("memory grew by %ld KiB", grown);
     }
 }

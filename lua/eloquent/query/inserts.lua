@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Terminal verbs that write new rows: insert, insertOrIgnore, insertGetId, upsert. Rows go out in statements of
--- as many as fit, in one transaction, in the order given.
+-- Terminal verbs that write new rows: insert, insertOrIgnore, insertGetId, upsert. Rows go out in one transaction,
+-- in the order given: many that are alike by the core's bulk path, others in statements of as many as fit.
+local errors = require("eloquent.core.errors")
 local builder_sets = require("eloquent.query.sets")
 local datetime = require("eloquent.core.datetime")
 local fields = require("eloquent.query.fields")
@@ -10,6 +11,9 @@ local misuse = fields.misuse
 
 -- Beyond this a longer statement gains nothing.
 local MOST_ROWS = 1000
+
+-- Fewer rows with the same columns, one after the other, are not worth the bulk path.
+local BULK_ROWS = 50
 
 return function(Query, builder)
     local prepare = builder.prepare
@@ -35,7 +39,7 @@ return function(Query, builder)
         end,
     }
 
-    -- Values for columns that a row doesn't name: client-made keys and timestamps.
+    -- Values for columns that a row doesn't name: functions that make keys, and timestamps.
     local function own_values(model, with_stamps)
         local made = {}
         if not model then
@@ -50,9 +54,7 @@ return function(Query, builder)
             local now = datetime.now()
             for _, name in pairs(model._timestamps) do
                 if type(name) == "string" then
-                    made[name] = function()
-                        return now
-                    end
+                    made[name] = now
                 end
             end
         end
@@ -128,8 +130,11 @@ return function(Query, builder)
             for k = 1, #columns do
                 local name = columns[k]
                 local value = row[name]
-                if value == nil and made[name] then
-                    value = made[name]()
+                if value == nil then
+                    value = made[name]
+                    if type(value) == "function" then
+                        value = value()
+                    end
                 end
                 if value ~= nil then
                     n = n + 1
@@ -212,12 +217,10 @@ return function(Query, builder)
         return total
     end
 
-    local function write(q, job, rows, verb)
-        local root = q._node.root
-        local made = own_values(root.model, true)
+    -- Writes rows with statements.
+    local function write_rows(q, job, rows, verb, made, connection)
+        local root, grammar = q._node.root, connection:query_grammar()
         local columns, alike = survey(root, rows, made, verb)
-        local connection = q:_connection()
-        local grammar = connection:query_grammar()
         if job.prepare then
             job.prepare(columns)
         end
@@ -233,6 +236,61 @@ return function(Query, builder)
             return job.ignores() and grammar:count_new(connection, all, #rows) or all()
         end
         return #rows == 1 and counted() or connection:transaction(counted)
+    end
+
+    -- }======
+    -- {====== Many rows ======
+
+    -- The table and the columns of row `i`, as SQL names them, and what the others of them get.
+    local function bulk_target(root, grammar, rows, i, made, verb)
+        if type(rows[i]) ~= "table" then
+            return misuse("%s: row %d is a %s; rows are tables of columns", verb, i, type(rows[i]))
+        end
+        local columns = survey(root, { rows[i] }, made, verb)
+        local quoted, fills = {}, {}
+        for k, name in ipairs(columns) do
+            quoted[k], fills[k] = grammar:quote(name), made[name] or false
+        end
+        return ("%s (%s)"):format(grammar:name_of(root.table), table.concat(quoted, ", ")), columns, fills
+    end
+
+    -- Writes runs of rows that have the same columns, as long as they are worth it; returns how many rows that were.
+    local function write_alike_in_bulk(root, rows, verb, made, connection)
+        local grammar, core = connection:query_grammar(), connection:core()
+        local shape = root.model and root.model:_getShape()
+        local from = 1
+        repeat
+            local into, columns, fills = bulk_target(root, grammar, rows, from, made, verb)
+            local count = #columns > 0 and core:bulk(shape, into, columns, fills, rows, from, grammar.bulk_rows) or 0
+            from = from + count
+        until count < BULK_ROWS or from > #rows
+        return from - 1
+    end
+
+    local function write_bulk(q, job, rows, verb, made, connection)
+        return connection:transaction(function()
+            local done = write_alike_in_bulk(q._node.root, rows, verb, made, connection)
+            if done < #rows then
+                local rest = done == 0 and rows or table.move(rows, done + 1, #rows, 1, {})
+                done = done + write_rows(q, job, rest, verb, made, connection)
+            end
+            return done
+        end)
+    end
+
+    local function write(q, job, rows, verb)
+        local made = own_values(q._node.root.model, true)
+        local connection = q:_connection()
+        if job.conflict or #rows < BULK_ROWS then
+            return write_rows(q, job, rows, verb, made, connection)
+        end
+        local ok, result = pcall(write_bulk, q, job, rows, verb, made, connection)
+        if ok then
+            return result
+        elseif not errors.is(result, "unsupported") then
+            error(result, 0)
+        end
+        return write_rows(q, job, rows, verb, made, connection) -- a view, a table with rules
     end
 
     local function new_job()

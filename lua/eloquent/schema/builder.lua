@@ -97,11 +97,34 @@ local function run_statements(core, statements)
     end
 end
 
+-- Refuses to drop a table that others refer to where the engine itself does not.
+local function check_drop(connection, grammar, op)
+    if op.op ~= "dropTable" or not grammar.referring_table then
+        return
+    end
+    local sql, args = grammar:referring_table(op.table)
+    local plan = require("eloquent.core.plan").new(sql)
+    local other = connection:core():scalar(plan, args)
+    if other then
+        errors.raise({
+            kind = "foreignKey",
+            connection = connection.name,
+            driver = connection.driver,
+            table = op.table,
+            message = ("%s can't be dropped while %s refers to it by a foreign key; drop that table first"):format(
+                op.table,
+                other
+            ),
+        })
+    end
+end
+
 -- All statements or none, where the engine can.
 local function run(connection, operations)
     local grammar, core = grammar_of(connection), connection:core()
     local statements = {}
     for _, op in ipairs(operations) do
+        check_drop(connection, grammar, op)
         local compiled = grammar:compile(op)
         table.move(compiled, 1, #compiled, #statements + 1, statements)
     end

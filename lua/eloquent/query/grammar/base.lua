@@ -12,6 +12,7 @@ local base = {
     name = "sql",
     title = "SQL",
     max_params = 65535,
+    bulk_rows = 500,
     defaults_in_values = true, -- a row of an insert may say DEFAULT
 }
 

@@ -10,6 +10,7 @@ local mysql = base.extend({
     no_limit = "18446744073709551615",
     random = "rand()",
     returning = false,
+    bulk_rows = 1000, -- of a statement, where no faster way is known
 })
 
 -- The shared lock has two spellings, and neither server knows the other's: each skips a comment of the other.

@@ -10,6 +10,7 @@ local sqlite = base.extend({
     max_params = 32766,
     no_limit = "-1",
     returning = false,
+    bulk_rows = 200, -- of a statement, where no faster way is known
     defaults_in_values = false,
 })
 

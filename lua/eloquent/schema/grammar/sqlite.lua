@@ -221,6 +221,16 @@ function Grammar:table_exists(name)
     return text:format(catalog), { bare }
 end
 
+-- Another table with a foreign key to this one. SQLite would delete the rows of a dropped
+-- table first, and with ON DELETE CASCADE those that refer to them.
+function Grammar:referring_table(name)
+    local schema, bare = self:split_table(name)
+    local catalog = schema and self:table_name(schema) .. ".sqlite_master" or "sqlite_master"
+    local text = "SELECT t.name FROM %s t, pragma_foreign_key_list(t.name) k WHERE t.type = 'table' "
+        .. "AND k.\"table\" = ? COLLATE NOCASE AND t.name <> ? COLLATE NOCASE ORDER BY 1 LIMIT 1"
+    return text:format(catalog), { bare, bare }
+end
+
 function Grammar:column_exists(name, column)
     local schema, bare = self:split_table(name)
     if schema then

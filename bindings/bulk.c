@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+**
+** bulk.c - many rows into one table: walks a list of plain tables and hands the values
+** to the driver, without SQL text or lists of values in between.  Which rows may go so,
+** and in which transaction, is lua/eloquent/query/inserts.lua.
+*/
+#include <stdio.h>
+#include <string.h>
+
+#include "bulk.h"
+#include "core.h"
+
+enum { CONN_ARG = 1, SHAPE_ARG, INTO_ARG, COLUMNS_ARG, FILLS_ARG, ROWS_ARG, FROM_ARG,
+       MOST_ARG };
+
+/* One column of the rows. */
+typedef struct field {
+    const char *name; /* bytes of a string in the list of columns */
+    size_t len;
+    int slot;    /* of the shape; -1: no shape */
+    bool filled; /* rows without it get the column's entry in the list of fills */
+} field;
+
+/* Rows on their way. */
+typedef struct walk {
+    elL_conn *c;
+    const elL_shape *shape;
+    el_bulk *bulk;
+    el_value *values;
+    field *fields;
+    int *order;           /* column of each key of the latest row, in the table's order */
+    lua_Integer *seen_in; /* the row in which a column came last */
+    int n;
+    lua_Integer first, row, done;
+    bool stopped;   /* by the driver, which said why */
+    int64_t failed; /* and by which of the rows it was told, 1 the first; 0: unknown */
+    el_error error;
+} walk;
+
+/* {====== One row ====== */
+
+/*
+** The column of a key; -1: none.  Rows made by one line of a script have their keys in one
+** order, so the column at that place of the row before is tried first.  Names of equal
+** text are nearly always one string, but long ones need not be.
+*/
+static int column_of(lua_State *L, const walk *w, int place) {
+    if (lua_type(L, -2) != LUA_TSTRING) {
+        return -1;
+    }
+    size_t len;
+    const char *key = lua_tolstring(L, -2, &len);
+    int likely = place < w->n ? w->order[place] : 0;
+    if (w->fields[likely].name == key) {
+        return likely;
+    }
+    for (int i = 0; i < w->n; i++) {
+        const field *f = &w->fields[i];
+        if (f->len == len && memcmp(f->name, key, len) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* The value at the top, which column `slot` keeps as it is. */
+static void plain_value(lua_State *L, el_value *out, const elL_shape *s, int slot) {
+    switch (lua_type(L, -1)) {
+    case LUA_TBOOLEAN:
+        out->type = EL_BOOL;
+        out->u.b = lua_toboolean(L, -1);
+        return;
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, -1)) {
+            out->type = EL_INT;
+            out->u.i = lua_tointeger(L, -1);
+        } else {
+            out->type = EL_FLOAT;
+            out->u.d = lua_tonumber(L, -1);
+        }
+        return;
+    case LUA_TUSERDATA:
+        if (elL_testdatetime(L, -1, &out->u.i)) {
+            out->type = EL_TIMESTAMP;
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    elL_tovalue(L, out, s, slot);
+}
+
+/* Takes the value at the top for column i; what must live on is left on the stack. */
+static void take_value(lua_State *L, walk *w, int i) {
+    int slot = w->fields[i].slot;
+    el_value *out = &w->values[i];
+    w->seen_in[i] = w->row;
+    if (lua_islightuserdata(L, -1) && elL_isnull(L, -1)) {
+        out->type = EL_NULL;
+    } else if (slot < 0) {
+        elL_tovalue(L, out, NULL, -1);
+    } else if (elL_is_normal(L, w->shape, slot, -1)) {
+        plain_value(L, out, w->shape, slot);
+    } else {
+        elL_normalize(L, w->shape, SHAPE_ARG, slot, -1);
+        elL_tovalue(L, out, w->shape, slot);
+    }
+}
+
+/* Gives column i its value for rows without one. */
+static void fill(lua_State *L, walk *w, int i) {
+    if (lua_rawgeti(L, FILLS_ARG, i + 1) == LUA_TFUNCTION) {
+        lua_call(L, 0, 1);
+    }
+    take_value(L, w, i);
+}
+
+/*
+** Reads the row at the top; false when its columns are others.  Its values stay on the
+** stack until the driver lets go of them.
+*/
+static bool read_row(lua_State *L, walk *w) {
+    int row = lua_gettop(L), found = 0;
+    luaL_checkstack(L, 4 * w->n + LUA_MINSTACK, "values of a row");
+    lua_pushnil(L);
+    while (lua_next(L, row)) {
+        int i = column_of(L, w, found);
+        if (i < 0) {
+            return false;
+        }
+        int key = lua_gettop(L) - 1;
+        w->order[found++] = i;
+        take_value(L, w, i);
+        if (el_type_has_bytes(w->values[i].type)) {
+            lua_rotate(L, key, -1);
+        } else {
+            lua_settop(L, key);
+        }
+    }
+    for (int i = 0; found < w->n && i < w->n; i++) {
+        if (w->seen_in[i] != w->row && !w->fields[i].filled) {
+            return false;
+        }
+    }
+    for (int i = 0; found < w->n && i < w->n; i++) {
+        if (w->seen_in[i] != w->row) {
+            fill(L, w, i);
+        }
+    }
+    return true;
+}
+
+/* }====== */
+
+/* {====== All rows ====== */
+
+/* Runs protected: whatever is raised, the driver is told that it is over.  Returns what
+** was run. */
+static int walk_rows(lua_State *L) {
+    walk *w = lua_touserdata(L, -1);
+    lua_pushstring(L, w->bulk->sql);
+    int base = lua_gettop(L);
+    for (;; w->row++) {
+        int type = lua_rawgeti(L, ROWS_ARG, w->row);
+        if (type != LUA_TTABLE || !read_row(L, w)) {
+            break;
+        }
+        if (el_bulk_row(w->bulk, w->values, &w->error) != EL_OK) {
+            w->stopped = true;
+            break;
+        }
+        w->done++;
+        if (w->bulk->pending == 0) {
+            lua_settop(L, base);
+        }
+    }
+    int64_t failed = 0;
+    bool good = !w->stopped;
+    if (el_bulk_end(w->bulk, good, &failed, &w->error) != EL_OK) {
+        w->stopped = true;
+    }
+    w->bulk = NULL;
+    w->failed = failed;
+    lua_settop(L, base);
+    return 1;
+}
+
+/* Puts the row in front of the message of the error object at the top. */
+static void name_row(lua_State *L, lua_Integer row) {
+    if (lua_type(L, -1) != LUA_TTABLE || !lua_getmetatable(L, -1)) {
+        return;
+    }
+    luaL_getmetatable(L, ELL_ERROR);
+    bool ours = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    if (ours && lua_getfield(L, -1, "message") == LUA_TSTRING) {
+        lua_pushfstring(L, "row %I: %s", row, lua_tostring(L, -1));
+        lua_setfield(L, -3, "message");
+        lua_pushinteger(L, row);
+        lua_setfield(L, -3, "row");
+    }
+    lua_settop(L, lua_gettop(L) - (ours ? 1 : 0));
+}
+
+/* Raises what the driver said, with the row where it is known. */
+static void fail_row(lua_State *L, walk *w, const char *sql) {
+    char message[sizeof w->error.message];
+    memcpy(message, w->error.message, sizeof message);
+    if (w->failed > 0) {
+        snprintf(w->error.message, sizeof message, "row %lld: %.480s",
+                 (long long)(w->first + w->failed - 1), message);
+    }
+    elL_connfail(L, CONN_ARG, w->c, &w->error, sql);
+}
+
+static void read_fields(lua_State *L, walk *w) {
+    for (int i = 0; i < w->n; i++) {
+        field *f = &w->fields[i];
+        if (lua_rawgeti(L, COLUMNS_ARG, i + 1) != LUA_TSTRING) {
+            elL_fail(L, EL_ERR_MISUSE, "column %d is no name", i + 1);
+        }
+        f->name = lua_tolstring(L, -1, &f->len);
+        f->slot = w->shape ? elL_shape_slot(L, w->shape, f->name, f->len, -1) : -1;
+        if (w->shape && f->slot < 0) {
+            elL_unknown_column(L, SHAPE_ARG, w->shape, f->name);
+        }
+        f->filled = lua_rawgeti(L, FILLS_ARG, i + 1) > LUA_TBOOLEAN;
+        lua_pop(L, 2);
+    }
+}
+
+/* Fills `w`, its memory owned by userdata on the stack. */
+static void prepare(lua_State *L, walk *w) {
+    memset(w, 0, sizeof *w);
+    el_error_clear(&w->error);
+    w->c = elL_checkconn(L, CONN_ARG);
+    if (!w->c->conn) {
+        elL_fail(L, EL_ERR_MISUSE, "the connection '%s' is closed", w->c->name);
+    }
+    elL_checktransaction(L, w->c);
+    w->shape = lua_isnil(L, SHAPE_ARG) ? NULL : elL_checkshape(L, SHAPE_ARG);
+    luaL_checktype(L, INTO_ARG, LUA_TSTRING);
+    luaL_checktype(L, COLUMNS_ARG, LUA_TTABLE);
+    luaL_checktype(L, FILLS_ARG, LUA_TTABLE);
+    luaL_checktype(L, ROWS_ARG, LUA_TTABLE);
+    w->first = w->row = luaL_checkinteger(L, FROM_ARG);
+    size_t n = lua_rawlen(L, COLUMNS_ARG);
+    luaL_argcheck(L, n > 0 && n <= 65535, COLUMNS_ARG, "1 to 65535 columns expected");
+    w->n = (int)n;
+    w->values = lua_newuserdatauv(L, n * sizeof *w->values, 0);
+    w->fields = lua_newuserdatauv(L, n * sizeof *w->fields, 0);
+    w->order = memset(lua_newuserdatauv(L, n * sizeof *w->order, 0), 0,
+                      n * sizeof *w->order);
+    w->seen_in = memset(lua_newuserdatauv(L, n * sizeof *w->seen_in, 0), 0,
+                        n * sizeof *w->seen_in);
+    read_fields(L, w);
+}
+
+/*
+** conn:bulk(shape|nil, into, columns, fills, rows, from, rows_per_statement) -> done
+**
+** Writes rows[from], rows[from + 1] and so on as long as they have exactly these columns,
+** but for those that `fills` has a value (or a function that makes one) for at the same
+** place.  Returns how many were written.
+*/
+static int conn_bulk(lua_State *L) {
+    walk w;
+    int64_t ignored;
+    lua_settop(L, MOST_ARG);
+    prepare(L, &w);
+    int most = (int)luaL_checkinteger(L, MOST_ARG);
+    const char *sql = lua_tostring(L, INTO_ARG);
+    double started = elL_seconds();
+    lua_pushcfunction(L, walk_rows);
+    for (int i = 1; i <= MOST_ARG; i++) {
+        lua_pushvalue(L, i);
+    }
+    lua_pushlightuserdata(L, &w);
+    elL_watchrun(w.c, true);
+    if (el_bulk_begin(&w.bulk, w.c->statements, sql, w.n, most, &w.error) != EL_OK) {
+        elL_watchrun(w.c, false);
+        return elL_connfail(L, CONN_ARG, w.c, &w.error, NULL);
+    }
+    int raised = lua_pcall(L, MOST_ARG + 1, 1, 0); /* nothing can raise before it */
+    if (w.bulk) {
+        el_bulk_end(w.bulk, false, &ignored, &w.error);
+    }
+    elL_watchrun(w.c, false);
+    sql = raised == LUA_OK ? lua_tostring(L, -1) : sql;
+    elL_tell(L, CONN_ARG, w.c, sql, started, w.done, raised != LUA_OK || w.stopped);
+    if (raised != LUA_OK) {
+        name_row(L, w.row);
+        elL_raise(L);
+    }
+    if (w.stopped) {
+        fail_row(L, &w, sql);
+    }
+    lua_pushinteger(L, w.done);
+    return 1;
+}
+
+const luaL_Reg elL_bulk_methods[] = {{"bulk", conn_bulk}, {NULL, NULL}};
