@@ -15,7 +15,8 @@ enum { CONN_ARG = 1, SHAPE_ARG, INTO_ARG, COLUMNS_ARG, FILLS_ARG, ROWS_ARG, FROM
 
 /* One column of the rows. */
 typedef struct field {
-    const char *name; /* bytes of a string in the list of columns */
+    const void *string; /* in the list of columns, as lua_topointer tells it */
+    const char *name;   /* its bytes */
     size_t len;
     int slot;    /* of the shape; -1: no shape */
     bool filled; /* rows without it get the column's entry in the list of fills */
@@ -40,21 +41,19 @@ typedef struct walk {
 /* {====== One row ====== */
 
 /*
-** The column of a key; -1: none.  Rows made by one line of a script have their keys in one
-** order, so the column at that place of the row before is tried first.  Names of equal
-** text are nearly always one string, but long ones need not be.
+** The column of the key below the top; -1: none.  Rows made by one line of a script have
+** their keys in one order, so the column at that place of the row before is tried first.
+** Names of equal text are nearly always one string, but long ones need not be.
 */
 static int column_of(lua_State *L, const walk *w, int place) {
-    if (lua_type(L, -2) != LUA_TSTRING) {
-        return -1;
-    }
-    size_t len;
-    const char *key = lua_tolstring(L, -2, &len);
     int likely = place < w->n ? w->order[place] : 0;
-    if (w->fields[likely].name == key) {
+    if (w->fields[likely].string == lua_topointer(L, -2)) {
         return likely;
     }
-    for (int i = 0; i < w->n; i++) {
+    size_t len = 0;
+    const char *key =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : NULL;
+    for (int i = 0; key && i < w->n; i++) {
         const field *f = &w->fields[i];
         if (f->len == len && memcmp(f->name, key, len) == 0) {
             return i;
@@ -63,32 +62,43 @@ static int column_of(lua_State *L, const walk *w, int place) {
     return -1;
 }
 
-/* The value at the top, which column `slot` keeps as it is. */
-static void plain_value(lua_State *L, el_value *out, const elL_shape *s, int slot) {
+/*
+** Takes the value at the top as it is, where its column keeps the likes of it so: what
+** elL_normalize and elL_tovalue would do for most values, without their detours.
+*/
+static bool take_plain(lua_State *L, el_value *out, const elL_shape *s, int slot) {
+    elL_coltype type = s->column[slot].type;
     switch (lua_type(L, -1)) {
     case LUA_TBOOLEAN:
         out->type = EL_BOOL;
         out->u.b = lua_toboolean(L, -1);
-        return;
+        return type == COL_BOOL;
     case LUA_TNUMBER:
-        if (lua_isinteger(L, -1)) {
-            out->type = EL_INT;
-            out->u.i = lua_tointeger(L, -1);
-        } else {
+        if (type == COL_FLOAT) {
             out->type = EL_FLOAT;
             out->u.d = lua_tonumber(L, -1);
+            return !lua_isinteger(L, -1);
         }
-        return;
-    case LUA_TUSERDATA:
-        if (elL_testdatetime(L, -1, &out->u.i)) {
-            out->type = EL_TIMESTAMP;
-            return;
-        }
-        break;
-    default:
-        break;
+        out->type = EL_INT;
+        out->u.i = lua_tointeger(L, -1);
+        return type != COL_DECIMAL && elL_is_normal(L, s, slot, -1);
+    case LUA_TSTRING: {
+        size_t most = (size_t)s->column[slot].length;
+        out->type = type == COL_BINARY ? EL_BYTES : EL_TEXT;
+        out->u.s.p = lua_tolstring(L, -1, &out->u.s.n);
+        return type == COL_BINARY || ((type == COL_STRING || type == COL_TEXT) &&
+                                      (most == 0 || out->u.s.n <= most) &&
+                                      el_utf8_valid(out->u.s.p, out->u.s.n));
     }
-    elL_tovalue(L, out, s, slot);
+    case LUA_TUSERDATA:
+        out->type = EL_TIMESTAMP;
+        return type == COL_TIMESTAMP && elL_testdatetime(L, -1, &out->u.i);
+    case LUA_TLIGHTUSERDATA:
+        out->type = EL_NULL;
+        return elL_isnull(L, -1);
+    default:
+        return false;
+    }
 }
 
 /* Takes the value at the top for column i; what must live on is left on the stack. */
@@ -96,13 +106,9 @@ static void take_value(lua_State *L, walk *w, int i) {
     int slot = w->fields[i].slot;
     el_value *out = &w->values[i];
     w->seen_in[i] = w->row;
-    if (lua_islightuserdata(L, -1) && elL_isnull(L, -1)) {
-        out->type = EL_NULL;
-    } else if (slot < 0) {
+    if (slot < 0) {
         elL_tovalue(L, out, NULL, -1);
-    } else if (elL_is_normal(L, w->shape, slot, -1)) {
-        plain_value(L, out, w->shape, slot);
-    } else {
+    } else if (!take_plain(L, out, w->shape, slot)) {
         elL_normalize(L, w->shape, SHAPE_ARG, slot, -1);
         elL_tovalue(L, out, w->shape, slot);
     }
@@ -126,7 +132,7 @@ static bool read_row(lua_State *L, walk *w) {
     lua_pushnil(L);
     while (lua_next(L, row)) {
         int i = column_of(L, w, found);
-        if (i < 0) {
+        if (i < 0 || found == w->n) { /* a finaliser may add keys while we read them */
             return false;
         }
         int key = lua_gettop(L) - 1;
@@ -155,6 +161,13 @@ static bool read_row(lua_State *L, walk *w) {
 
 /* {====== All rows ====== */
 
+/* A finaliser, or a function that makes a value, may close it at any time. */
+static void check_open(lua_State *L, const elL_conn *c) {
+    if (!c->conn) {
+        elL_fail(L, EL_ERR_MISUSE, "the connection '%s' is closed", c->name);
+    }
+}
+
 /* Runs protected: whatever is raised, the driver is told that it is over.  Returns what
 ** was run. */
 static int walk_rows(lua_State *L) {
@@ -166,6 +179,7 @@ static int walk_rows(lua_State *L) {
         if (type != LUA_TTABLE || !read_row(L, w)) {
             break;
         }
+        check_open(L, w->c);
         if (el_bulk_row(w->bulk, w->values, &w->error) != EL_OK) {
             w->stopped = true;
             break;
@@ -175,6 +189,7 @@ static int walk_rows(lua_State *L) {
             lua_settop(L, base);
         }
     }
+    check_open(L, w->c);
     int64_t failed = 0;
     bool good = !w->stopped;
     if (el_bulk_end(w->bulk, good, &failed, &w->error) != EL_OK) {
@@ -220,6 +235,7 @@ static void read_fields(lua_State *L, walk *w) {
         if (lua_rawgeti(L, COLUMNS_ARG, i + 1) != LUA_TSTRING) {
             elL_fail(L, EL_ERR_MISUSE, "column %d is no name", i + 1);
         }
+        f->string = lua_topointer(L, -1);
         f->name = lua_tolstring(L, -1, &f->len);
         f->slot = w->shape ? elL_shape_slot(L, w->shape, f->name, f->len, -1) : -1;
         if (w->shape && f->slot < 0) {
@@ -235,9 +251,8 @@ static void prepare(lua_State *L, walk *w) {
     memset(w, 0, sizeof *w);
     el_error_clear(&w->error);
     w->c = elL_checkconn(L, CONN_ARG);
-    if (!w->c->conn) {
-        elL_fail(L, EL_ERR_MISUSE, "the connection '%s' is closed", w->c->name);
-    }
+    check_open(L, w->c);
+    elL_tidy(L, w->c);
     elL_checktransaction(L, w->c);
     w->shape = lua_isnil(L, SHAPE_ARG) ? NULL : elL_checkshape(L, SHAPE_ARG);
     luaL_checktype(L, INTO_ARG, LUA_TSTRING);
@@ -277,15 +292,19 @@ static int conn_bulk(lua_State *L) {
         lua_pushvalue(L, i);
     }
     lua_pushlightuserdata(L, &w);
+    check_open(L, w.c);
+    el_conn *conn = w.c->conn;
     elL_watchrun(w.c, true);
     if (el_bulk_begin(&w.bulk, w.c->statements, sql, w.n, most, &w.error) != EL_OK) {
         elL_watchrun(w.c, false);
         return elL_connfail(L, CONN_ARG, w.c, &w.error, NULL);
     }
+    el_conn_retain(conn); /* the rows' way needs it also when a script closes it */
     int raised = lua_pcall(L, MOST_ARG + 1, 1, 0); /* nothing can raise before it */
     if (w.bulk) {
         el_bulk_end(w.bulk, false, &ignored, &w.error);
     }
+    el_conn_release(conn);
     elL_watchrun(w.c, false);
     sql = raised == LUA_OK ? lua_tostring(L, -1) : sql;
     elL_tell(L, CONN_ARG, w.c, sql, started, w.done, raised != LUA_OK || w.stopped);

@@ -26,11 +26,15 @@ static elL_conn *check_open(lua_State *L) {
     if (!c->conn) {
         elL_fail(L, EL_ERR_MISUSE, "the connection '%s' is closed", c->name);
     }
+    elL_tidy(L, c);
     return c;
 }
 
 void elL_checktransaction(lua_State *L, const elL_conn *c) {
-    if (!c->promised || c->driver->txstate(c->conn) != EL_TX_NONE || !c->conn->open) {
+    if (!c->promised || !c->conn->open) {
+        return;
+    }
+    if (!c->conflicted && c->driver->txstate(c->conn) != EL_TX_NONE) {
         return;
     }
     if (c->conflicted) {
@@ -119,17 +123,19 @@ static int conn_open(lua_State *L) {
     return 1;
 }
 
+/* `statements` stays known after it, for the verbs that still have to give one back. */
 static void release(elL_conn *c) {
     if (c->conn) {
         el_statements_free(c->statements);
         el_conn_release(c->conn);
-        c->statements = NULL;
         c->conn = NULL;
     }
 }
 
 static int conn_gc(lua_State *L) {
-    release(elL_checkconn(L, 1));
+    elL_conn *c = elL_checkconn(L, 1);
+    elL_reclaim(c); /* whoever ran a statement would have kept the connection */
+    release(c);
     return 0;
 }
 
@@ -144,6 +150,7 @@ static int conn_close(lua_State *L) {
             lua_pop(L, 1);
         }
     }
+    elL_tidy(L, c);
     release(c);
     return 0;
 }
@@ -206,10 +213,10 @@ static int conn_transact(lua_State *L) {
                                         "savepoint", "release", "rollbackTo", NULL};
     static const el_txop ops[] = {EL_TX_BEGIN, EL_TX_COMMIT,  EL_TX_ROLLBACK,
                                   EL_TX_SAVE,  EL_TX_RELEASE, EL_TX_ROLLBACK_TO};
-    elL_conn *c = check_open(L);
     int op = luaL_checkoption(L, 2, NULL, names);
     const char *name = luaL_optstring(L, 3, NULL);
     luaL_argcheck(L, ops[op] < EL_TX_SAVE || name, 3, "name of the savepoint expected");
+    elL_conn *c = check_open(L); /* last: a finaliser may close it before */
     if (ops[op] == EL_TX_ROLLBACK && c->promised &&
         c->driver->txstate(c->conn) == EL_TX_NONE) {
         c->promised = false; /* it is undone already */

@@ -70,7 +70,7 @@ typedef struct elL_column {
 } elL_column;
 
 /*
-** User values of a shape: NAMES name -> slot (1-based), METATABLE of its records,
+** User values of a shape: NAMES slot -> name (1-based), METATABLE of its records,
 ** VALUES slot -> set of an enum's values.  Slots are schema columns in schema order,
 ** then columns that only this result has.
 */
@@ -95,6 +95,12 @@ elL_shape *elL_checkshape(lua_State *L, int idx);
 
 /* Pushes the shape of raw rows with these columns. */
 elL_shape *elL_pushrawshape(lua_State *L, const el_column *columns, int n);
+
+/*
+** Pushes the shape at `shape_idx` for a result with the columns named by the list at
+** `names_idx`.  It calls no function, so no hook and no script runs in it.
+*/
+const elL_shape *elL_pushprojection(lua_State *L, int shape_idx, int names_idx);
 
 /* True when a raw shape still describes the columns. */
 bool elL_shape_fits(const elL_shape *s, const el_column *columns, int n);
@@ -207,6 +213,14 @@ void elL_pushinline(lua_State *L, int shape_idx, const elL_shape *s,
                     const el_value *values);
 
 /*
+** The same in two steps, for values that a finaliser may take away: it runs in the first
+** step only, so between them one sees whether they are still there.
+*/
+elL_record *elL_newinline(lua_State *L, int shape_idx, const elL_shape *s,
+                          const el_value *values);
+void elL_packinline(elL_record *r, const el_value *values);
+
+/*
 ** Fills n values from the slots that `params` name as a plan does, and pushes n values
 ** that keep them alive.
 */
@@ -249,6 +263,7 @@ typedef struct elL_conn {
     bool listening;
     bool promised;   /* begun by `transact`, and neither committed nor rolled back by it */
     bool conflicted; /* the server gave up that transaction for a conflict */
+    int lent;        /* statements that verbs took and did not give back yet */
     elL_watch watch; /* or NULL */
 } elL_conn;
 
@@ -260,6 +275,19 @@ void elL_checktransaction(lua_State *L, const elL_conn *c);
 /* Raises the error object of a failed statement; `sql` may be NULL. */
 int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
                  const char *sql) EL_NORETURN;
+
+/*
+** Takes back statements that an error (no memory, above all) kept their verbs from giving
+** back.  `elL_tidy` does it where no verb can be in the middle of its work below this one.
+*/
+void elL_reclaim(elL_conn *c);
+static inline void elL_tidy(lua_State *L, elL_conn *c) {
+    /* Between taking and giving back a verb calls no function, so only a finaliser can
+       run in the middle of one; and in a finaliser the collector does not run. */
+    if (c->lent > 0 && lua_gc(L, LUA_GCISRUNNING) == 1) {
+        elL_reclaim(c);
+    }
+}
 
 /* Methods of connections that run plans; registered by connection.c. */
 extern const luaL_Reg elL_run_methods[];

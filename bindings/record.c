@@ -52,8 +52,8 @@ elL_record *elL_newrecord(lua_State *L, int meta_idx, const elL_shape *s, size_t
     return r;
 }
 
-void elL_pushinline(lua_State *L, int shape_idx, const elL_shape *s,
-                    const el_value *values) {
+elL_record *elL_newinline(lua_State *L, int shape_idx, const elL_shape *s,
+                          const el_value *values) {
     shape_idx = lua_absindex(L, shape_idx);
     size_t fixed = el_row_size(s->ncells);
     size_t text = el_row_text_size(values, s->ncells);
@@ -62,11 +62,21 @@ void elL_pushinline(lua_State *L, int shape_idx, const elL_shape *s,
     }
     lua_getiuservalue(L, shape_idx, SHAPE_META);
     elL_record *r = elL_newrecord(L, -1, s, fixed + text);
+    lua_remove(L, -2);
+    return r;
+}
+
+void elL_packinline(elL_record *r, const el_value *values) {
+    int ncells = r->shape->ncells;
     unsigned char *row = (unsigned char *)(r + 1);
-    el_row_pack(row, row + fixed, values, s->ncells);
+    el_row_pack(row, row + el_row_size(ncells), values, ncells);
     r->u.row = row;
     r->exists = true;
-    lua_remove(L, -2);
+}
+
+void elL_pushinline(lua_State *L, int shape_idx, const elL_shape *s,
+                    const el_value *values) {
+    elL_packinline(elL_newinline(L, shape_idx, s, values), values);
 }
 
 /* Pushes the shape's userdata of the record at `idx`. */
@@ -573,6 +583,12 @@ void elL_record_absorb(lua_State *L, int idx, elL_record *r, const elL_shape *fr
 
 /* {====== Metatable of a shape's records ====== */
 
+/* False for a column whose name an earlier one has, too: that one answers to the name. */
+static bool is_first(lua_State *L, const elL_shape *s, int slot) {
+    const elL_column *c = &s->column[slot];
+    return elL_shape_slot(L, s, c->name, c->namelen, 0) == slot;
+}
+
 /* Iterator of pairs(record): columns of the row in order, NULL as nil. */
 static int next_column(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
@@ -584,7 +600,7 @@ static int next_column(lua_State *L) {
         slot = elL_shape_slot(L, s, key, n, 2) + 1;
     }
     for (; slot < s->nslots; slot++) {
-        if (s->column[slot].cell >= 0) {
+        if (s->column[slot].cell >= 0 && is_first(L, s, slot)) {
             lua_pushlstring(L, s->column[slot].name, s->column[slot].namelen);
             push_slot(L, 1, r, slot, false);
             return 2;
@@ -886,7 +902,10 @@ static int get_model(lua_State *L) {
     return 1;
 }
 
-/* record.status(record) -> model, exists, mask of what was written and not saved */
+/*
+** record.status(record) -> model, exists, mask of what was written and not saved, and
+** whether it stood for a row at any time
+*/
 static int get_status(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
     lua_settop(L, 1);
@@ -894,7 +913,47 @@ static int get_status(lua_State *L) {
     lua_rawgeti(L, -1, META_OWNER);
     lua_pushboolean(L, r->exists);
     push_mask(L, 1, r);
-    return 3;
+    lua_pushboolean(L, has_row(r) || r->has_saved);
+    return 4;
+}
+
+/*
+** record.detach(record, names?): makes it a new record, which stands for no row.  All that
+** it has (or the columns that are keys of `names`) counts as written and not saved.
+*/
+static int detach(lua_State *L) {
+    elL_record *r = elL_checkrecord(L, 1);
+    const elL_shape *s = r->shape;
+    bool all = lua_isnoneornil(L, 2);
+    lua_settop(L, 2);
+    lua_createtable(L, s->nslots + 1, 0);
+    uint64_t dirty = 0;
+    for (int i = 0; i < s->nschema; i++) {
+        bool known = (s->column[i].cell >= 0 && has_row(r)) ||
+                     push_entry(L, 1, r, saved_key(r, i)) ||
+                     push_entry(L, 1, r, dirty_key(r, i));
+        lua_settop(L, 3);
+        if (!known || (!all && lua_getfield(L, 2, s->column[i].name) == LUA_TNIL)) {
+            lua_settop(L, 3);
+            continue;
+        }
+        push_slot(L, 1, r, i, false);
+        if (lua_isnil(L, -1)) {
+            elL_pushnull(L);
+        }
+        lua_rawseti(L, 3, i + 1);
+        dirty |= i < 64 ? UINT64_C(1) << i : 0;
+        lua_settop(L, 3);
+    }
+    push_state(L, 1, r);
+    lua_getfield(L, -1, "extra");
+    lua_setfield(L, 3, "extra");
+    lua_settop(L, 3);
+    lua_setiuservalue(L, 1, RECORD_STATE);
+    r->dirty = dirty;
+    r->flipped = r->has_saved = r->exists = r->in_result = false;
+    r->u.row = NULL;
+    return 0;
 }
 
 static int get_shape(lua_State *L) {
@@ -995,6 +1054,7 @@ int luaopen_eloquent_core_record(lua_State *L) {
         {"sync", sync_record},      {"discard", discard},      {"changes", get_changes},
         {"exists", get_exists},     {"setExists", set_exists}, {"shape", get_shape},
         {"model", get_model},       {"status", get_status},
+        {"detach", detach},
         {"absorb", absorb},         {"collection", get_collection},
         {"extra", get_extra},       {"toTable", to_table},     {"is", is_record},
         {NULL, NULL}};

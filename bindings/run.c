@@ -14,6 +14,7 @@ enum { FEW_VALUES = 32 };
 typedef struct run {
     elL_conn *c;
     const elL_plan *plan;
+    el_statements *statements; /* where `stmt` goes back, also once `c` is closed */
     el_stmt *stmt;
     el_value *args;
     int nargs;
@@ -26,15 +27,20 @@ enum { CONN_ARG = 1, PLAN_ARG = 2 };
 
 /* {====== Values to bind ====== */
 
+static void check_open(lua_State *L, const run *r) {
+    if (!r->c->conn) {
+        elL_fail(L, EL_ERR_MISUSE, "the connection '%s' is closed", r->c->name);
+    }
+}
+
 static void begin(lua_State *L, run *r) {
     r->c = elL_checkconn(L, CONN_ARG);
     r->plan = elL_checkplan(L, PLAN_ARG);
     r->stmt = NULL;
     r->nargs = 0;
     r->args = r->few;
-    if (!r->c->conn) {
-        elL_fail(L, EL_ERR_MISUSE, "the connection '%s' is closed", r->c->name);
-    }
+    check_open(L, r);
+    elL_tidy(L, r->c);
     if (r->c->promised) {
         elL_checktransaction(L, r->c);
     }
@@ -163,8 +169,9 @@ static void tell(lua_State *L, const run *r, lua_Integer rows, bool failed) {
 static int failed(lua_State *L, run *r, const el_error *e) {
     elL_watchrun(r->c, false);
     if (r->stmt) {
-        el_statements_failed(r->c->statements, r->stmt, e);
+        el_statements_failed(r->statements, r->stmt, e);
         r->stmt = NULL;
+        r->c->lent--;
     }
     tell(L, r, 0, true);
     return elL_connfail(L, CONN_ARG, r->c, e, r->plan->sql);
@@ -172,22 +179,40 @@ static int failed(lua_State *L, run *r, const el_error *e) {
 
 static void finish(lua_State *L, run *r, lua_Integer rows) {
     elL_watchrun(r->c, false);
-    el_statements_release(r->c->statements, r->stmt);
+    el_statements_release(r->statements, r->stmt);
     r->stmt = NULL;
+    r->c->lent--;
     tell(L, r, rows, false);
 }
 
+/*
+** From here to `failed` or `finish` memory may run out and finalisers may run, but nothing
+** else of Lua: elL_tidy builds on it.
+*/
 static void execute(lua_State *L, run *r, unsigned flags) {
     el_error e;
     el_error_clear(&e);
+    check_open(L, r); /* a finaliser may have closed it since */
+    r->statements = r->c->statements;
     if (r->c->listening) {
         r->started = elL_seconds();
     }
     elL_watchrun(r->c, true);
-    if (el_statements_get(&r->stmt, r->c->statements, r->plan->sql, r->plan->len,
-                          r->plan->flags | flags, &e) != EL_OK ||
-        r->c->driver->execute(r->stmt, r->args, r->nargs, &e) != EL_OK) {
+    if (el_statements_get(&r->stmt, r->statements, r->plan->sql, r->plan->len,
+                          r->plan->flags | flags, &e) != EL_OK) {
         failed(L, r, &e);
+    }
+    r->c->lent++;
+    if (r->c->driver->execute(r->stmt, r->args, r->nargs, &e) != EL_OK) {
+        failed(L, r, &e);
+    }
+}
+
+void elL_reclaim(elL_conn *c) {
+    if (c->lent > 0) {
+        elL_watchrun(c, false);
+        el_statements_reclaim(c->statements);
+        c->lent = 0;
     }
 }
 
@@ -210,17 +235,17 @@ static bool as_planned(const elL_shape *s, const el_stmt *stmt) {
     return true;
 }
 
-/* Pushes plan.shape:project(names of the result's columns). */
+/* Pushes the plan's shape for just the result's columns. */
 static void push_projection(lua_State *L, const el_stmt *stmt) {
     lua_getiuservalue(L, PLAN_ARG, PLAN_SHAPE);
-    lua_getfield(L, -1, "project");
-    lua_insert(L, -2);
     lua_createtable(L, stmt->ncolumns, 0);
     for (int i = 0; i < stmt->ncolumns; i++) {
         lua_pushlstring(L, stmt->columns[i].name, stmt->columns[i].namelen);
         lua_rawseti(L, -2, i + 1);
     }
-    lua_call(L, 2, 1);
+    elL_pushprojection(L, -2, -1);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }
 
 /* Pushes the shape of the result: the plan's, or one by the names of its columns. */
@@ -516,10 +541,12 @@ typedef struct cursor {
     const elL_shape *shape;
     el_statements *statements;
     el_stmt *stmt; /* NULL: closed */
+    unsigned turn; /* another one whenever the client library's row is */
     bool ended;
 } cursor;
 
 static void cursor_release(cursor *u) {
+    u->turn++;
     if (u->stmt) {
         el_statements_release(u->statements, u->stmt);
         u->stmt = NULL;
@@ -540,16 +567,17 @@ static int cursor_next(lua_State *L) {
     if (u->ended) {
         return 0;
     }
-    if (!u->stmt || !u->c->conn) {
-        return elL_fail(L, EL_ERR_MISUSE, "the cursor is closed");
-    }
     el_error e;
     el_error_clear(&e);
     lua_settop(L, 1);
-    el_value *row = u->shape->ncells <= FEW_VALUES
+    el_value *row = !u->shape || u->shape->ncells <= FEW_VALUES
                         ? few
                         : lua_newuserdatauv(
                               L, sizeof *row * (size_t)u->shape->ncells, 0);
+    if (!u->stmt || !u->c->conn) { /* a finaliser may have closed it just now */
+        return elL_fail(L, EL_ERR_MISUSE, "the cursor is closed");
+    }
+    unsigned turn = ++u->turn;
     elL_watchrun(u->c, true);
     int got = u->c->driver->fetch(u->stmt, &e);
     if (got == EL_ROW && u->c->driver->row(u->stmt, row, &e) != EL_OK) {
@@ -558,7 +586,12 @@ static int cursor_next(lua_State *L) {
     elL_watchrun(u->c, false);
     if (got == EL_ROW) {
         lua_getiuservalue(L, 1, CURSOR_SHAPE);
-        elL_pushinline(L, -1, u->shape, row);
+        elL_record *record = elL_newinline(L, -1, u->shape, row);
+        if (u->turn != turn) {
+            return elL_fail(L, EL_ERR_MISUSE, "a finaliser (__gc) moved or closed the "
+                            "cursor while a row of it was being read");
+        }
+        elL_packinline(record, row);
         return 1;
     }
     u->ended = true;
@@ -600,8 +633,10 @@ static int run_cursor(lua_State *L) {
     lua_setiuservalue(L, 4, CURSOR_ARGS);
     execute(L, &r, EL_STMT_STREAM);
     u->c = r.c;
-    u->statements = r.c->statements;
+    u->statements = r.statements;
     u->stmt = r.stmt;
+    el_statements_hold(u->statements, u->stmt);
+    r.c->lent--;
     elL_watchrun(r.c, false);
     u->shape = push_shape(L, &r);
     lua_setiuservalue(L, 4, CURSOR_SHAPE);

@@ -48,7 +48,12 @@ static unsigned bucket_of(const elL_shape *s, const char *key) {
 
 static void index_names(elL_shape *s) {
     for (int i = 0; i < s->nslots; i++) {
-        unsigned b = bucket_of(s, s->column[i].name);
+        const elL_column *c = &s->column[i];
+        int first = elL_shape_slot(NULL, s, c->name, c->namelen, 0);
+        if (first >= 0 && first < i) {
+            continue; /* of two columns of one name the first answers to it */
+        }
+        unsigned b = bucket_of(s, c->name);
         while (s->buckets[b]) {
             b = (b + 1) & s->mask;
         }
@@ -146,7 +151,7 @@ static elL_shape *new_shape(lua_State *L, int nslots, int ncells) {
     s->slot_of_cell = (int *)(void *)((char *)s + columns);
     s->buckets = (uint16_t *)(void *)((char *)s + columns + cells);
     luaL_setmetatable(L, ELL_SHAPE);
-    lua_createtable(L, 0, nslots);
+    lua_createtable(L, nslots, 0);
     lua_setiuservalue(L, -2, SHAPE_NAMES);
     return s;
 }
@@ -156,10 +161,9 @@ static void set_name(lua_State *L, int shape_idx, elL_shape *s, int slot) {
     elL_column *c = &s->column[slot];
     c->name = lua_tolstring(L, -1, &c->namelen);
     lua_getiuservalue(L, shape_idx, SHAPE_NAMES);
-    lua_pushvalue(L, -2);
-    lua_pushinteger(L, slot + 1);
-    lua_rawset(L, -3);
-    lua_pop(L, 2);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, slot + 1);
+    lua_pop(L, 1);
 }
 
 static int int_field(lua_State *L, const char *field) {
@@ -251,17 +255,17 @@ static void inherit(lua_State *L, int from, elL_shape *s) {
     lua_setiuservalue(L, to, SHAPE_VALUES);
 }
 
-/* shape:project(names): the same slots, the result has only these columns. */
-static int shape_project(lua_State *L) {
-    elL_shape *from = elL_checkshape(L, 1);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    int ncells = (int)lua_rawlen(L, 2);
+const elL_shape *elL_pushprojection(lua_State *L, int shape_idx, int names_idx) {
+    luaL_checkstack(L, 12, "shape of a result");
+    shape_idx = lua_absindex(L, shape_idx);
+    names_idx = lua_absindex(L, names_idx);
+    elL_shape *from = lua_touserdata(L, shape_idx);
+    int ncells = (int)lua_rawlen(L, names_idx);
     int *slots = lua_newuserdatauv(L, sizeof(int) * (size_t)(ncells + 1), 0);
     int nslots = from->nschema;
     for (int i = 0; i < ncells; i++) {
         size_t n;
-        lua_rawgeti(L, 2, i + 1);
+        lua_rawgeti(L, names_idx, i + 1);
         luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2, "names of columns expected");
         const char *name = lua_tolstring(L, -1, &n);
         int slot = elL_shape_slot(L, from, name, n, -1);
@@ -269,6 +273,7 @@ static int shape_project(lua_State *L) {
         lua_pop(L, 1);
     }
     elL_shape *s = new_shape(L, nslots, ncells);
+    int top = lua_gettop(L);
     s->nschema = from->nschema;
     s->has_json = from->has_json;
     s->model = from->model;
@@ -276,7 +281,7 @@ static int shape_project(lua_State *L) {
         s->column[i] = from->column[i];
         s->column[i].cell = -1;
         lua_pushlstring(L, from->column[i].name, from->column[i].namelen);
-        set_name(L, 4, s, i);
+        set_name(L, top, s, i);
     }
     for (int i = 0; i < ncells; i++) {
         elL_column *c = &s->column[slots[i]];
@@ -284,12 +289,21 @@ static int shape_project(lua_State *L) {
         c->cell = i;
         if (slots[i] >= from->nschema) {
             c->type = COL_ANY;
-            lua_rawgeti(L, 2, i + 1);
-            set_name(L, 4, s, slots[i]);
+            lua_rawgeti(L, names_idx, i + 1);
+            set_name(L, top, s, slots[i]);
         }
     }
     index_names(s);
-    inherit(L, 1, s);
+    inherit(L, shape_idx, s);
+    lua_remove(L, -2); /* the slots */
+    return s;
+}
+
+/* shape:project(names): the same slots, the result has only these columns. */
+static int shape_project(lua_State *L) {
+    elL_checkshape(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    elL_pushprojection(L, 1, 2);
     return 1;
 }
 

@@ -92,6 +92,7 @@ static int write_some(batches *b, size_t first, size_t n, el_error *err) {
         if (el_statements_get(&s, b->cache, b->sql, text_length(b, n), 0, err) != EL_OK) {
             return EL_FAIL;
         }
+        el_statements_hold(b->cache, s);
     }
     int rc = execute(b, s, first, n, err);
     if (rc != EL_OK) {

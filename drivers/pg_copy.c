@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
 **
-** pg_copy.c - many rows into one table by COPY, in its text format: the server reads each
-** value as its column's type, as it does with the values of statements.
+** pg_copy.c - many rows into one table by COPY.  In binary where the columns are of types
+** that are sent so; else, and from the first value on that has no binary form for its
+** column, in text, which the server reads as it does the values of statements.
 */
+#include <endian.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +21,20 @@ typedef struct pg_bulk {
     el_bulk base;
     char *data; /* rows not handed over yet */
     size_t n, size;
+    bool binary;
+    int64_t rows, ended; /* written; of these by a COPY that is over */
+    bool over;    /* no COPY is open */
     bool refused; /* the server takes no more; the end tells why */
     Oid *types;   /* of the columns */
     int64_t moment;
     char moment_text[PG_NUMBER_SIZE]; /* rows that are written together share it */
     int moment_length;
-    char sql[]; /* of the COPY */
+    size_t sql_length; /* up to the table's columns */
+    char sql[];        /* of the COPY */
 } pg_bulk;
+
+#define TEXT_TAIL " FROM STDIN"
+#define BINARY_TAIL " FROM STDIN (FORMAT binary)"
 
 static pg_conn *conn_of(const pg_bulk *b) {
     return (pg_conn *)b->base.conn;
@@ -68,9 +77,37 @@ static int learn_types(pg_bulk *b, const char *into, el_error *err) {
     return rc;
 }
 
+static bool has_binary(Oid type) {
+    switch (type) {
+    case PG_OID_INT2:
+    case PG_OID_INT4:
+    case PG_OID_INT8:
+    case PG_OID_FLOAT8:
+    case PG_OID_BOOL:
+    case PG_OID_TIMESTAMP:
+    case PG_OID_TIMESTAMPTZ:
+    case PG_OID_DATE:
+    case PG_OID_UUID:
+    case PG_OID_BYTEA:
+    case PG_OID_TEXT:
+    case PG_OID_VARCHAR:
+    case PG_OID_BPCHAR:
+    case PG_OID_JSON:
+    case PG_OID_JSONB:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Rules, row level security, views: the server says 0A000 or 42809. */
-static int start_copy(pg_bulk *b, el_error *err) {
+static int start_copy(pg_bulk *b, bool binary, el_error *err) {
+    static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0"; /* and one more zero */
     pg_conn *c = conn_of(b);
+    b->binary = binary;
+    strcpy(b->sql + b->sql_length, binary ? BINARY_TAIL : TEXT_TAIL);
+    b->n = binary ? sizeof head : 0;
+    memcpy(b->data, head, b->n);
     if (el_pg_start(c, &c->main, err) != EL_OK) {
         return EL_FAIL;
     }
@@ -100,15 +137,14 @@ static int start_copy(pg_bulk *b, el_error *err) {
 
 int el_pg_bulk_begin(el_bulk **out, el_conn *base, const char *into, int ncolumns,
                      el_error *err) {
-    static const char head[] = "COPY ", tail[] = " FROM STDIN";
-    size_t n = strlen(into);
-    pg_bulk *b = malloc(sizeof *b + sizeof head + n + sizeof tail);
+    static const char head[] = "COPY ";
+    pg_bulk *b = malloc(sizeof *b + sizeof head + strlen(into) + sizeof BINARY_TAIL);
     if (b == NULL) {
         return el_fail(err, EL_ERR_NOMEM, 0, "out of memory for a COPY");
     }
     *b = (pg_bulk){.base = {.conn = base, .ncolumns = ncolumns, .own = true},
                    .size = FIRST_SIZE};
-    sprintf(b->sql, "%s%s%s", head, into, tail);
+    b->sql_length = (size_t)sprintf(b->sql, "%s%s", head, into);
     b->base.sql = b->sql;
     b->data = malloc(b->size);
     b->types = calloc((size_t)ncolumns, sizeof *b->types);
@@ -116,7 +152,13 @@ int el_pg_bulk_begin(el_bulk **out, el_conn *base, const char *into, int ncolumn
     if (b->data == NULL || b->types == NULL) {
         rc = el_fail(err, EL_ERR_NOMEM, 0, "out of memory for a COPY");
     }
-    if (rc != EL_OK || learn_types(b, into, err) != EL_OK || start_copy(b, err) != EL_OK) {
+    rc = rc == EL_OK ? learn_types(b, into, err) : rc;
+    bool binary = true;
+    for (int i = 0; i < ncolumns && binary; i++) {
+        binary = has_binary(b->types[i]);
+    }
+    rc = rc == EL_OK ? start_copy(b, binary, err) : rc;
+    if (rc != EL_OK) {
         free_bulk(b);
         return EL_FAIL;
     }
@@ -126,7 +168,7 @@ int el_pg_bulk_begin(el_bulk **out, el_conn *base, const char *into, int ncolumn
 
 /* }====== */
 
-/* {====== Rows ====== */
+/* {====== Values as text ====== */
 
 /* Makes room for n more bytes. */
 static int reserve(pg_bulk *b, size_t n, el_error *err) {
@@ -266,6 +308,164 @@ static int put_value(pg_bulk *b, int i, const el_value *v, el_error *err) {
     }
 }
 
+/* }====== */
+
+/* {====== Values in binary ====== */
+
+/* Each begins with its length; -1 is NULL. */
+static void put_length(pg_bulk *b, size_t n) {
+    uint32_t big = htobe32((uint32_t)n);
+    put(b, (const char *)&big, sizeof big);
+}
+
+static int put_16(pg_bulk *b, int64_t i) {
+    uint16_t big = htobe16((uint16_t)i);
+    if (i < INT16_MIN || i > INT16_MAX) {
+        return EL_DONE;
+    }
+    put_length(b, sizeof big);
+    put(b, (const char *)&big, sizeof big);
+    return EL_OK;
+}
+
+static int put_32(pg_bulk *b, int64_t i) {
+    uint32_t big = htobe32((uint32_t)i);
+    if (i < INT32_MIN || i > INT32_MAX) {
+        return EL_DONE;
+    }
+    put_length(b, sizeof big);
+    put(b, (const char *)&big, sizeof big);
+    return EL_OK;
+}
+
+static int put_64(pg_bulk *b, uint64_t bits) {
+    uint64_t big = htobe64(bits);
+    put_length(b, sizeof big);
+    put(b, (const char *)&big, sizeof big);
+    return EL_OK;
+}
+
+static int put_days(pg_bulk *b, const char *p, size_t n) {
+    const int64_t day = INT64_C(86400000000);
+    int64_t micros;
+    if (n != sizeof "YYYY-MM-DD" - 1 || !el_timestamp_parse(&micros, p, n)) {
+        return EL_DONE;
+    }
+    return put_32(b, (micros - PG_EPOCH_MICROS) / day);
+}
+
+static int hex_value(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int put_uuid(pg_bulk *b, const char *p, size_t n) {
+    char bytes[16];
+    size_t at = 0;
+    for (size_t i = 0; i + 1 < n && at < sizeof bytes; i += 2) {
+        i += p[i] == '-';
+        int high = hex_value(p[i]), low = i + 1 < n ? hex_value(p[i + 1]) : -1;
+        if (high < 0 || low < 0) {
+            return EL_DONE;
+        }
+        bytes[at++] = (char)(high << 4 | low);
+    }
+    if (n != 36 || at != sizeof bytes) {
+        return EL_DONE;
+    }
+    put_length(b, sizeof bytes);
+    put(b, bytes, sizeof bytes);
+    return EL_OK;
+}
+
+static int put_long(pg_bulk *b, const char *p, size_t n, bool version, el_error *err) {
+    if (n > INT32_MAX - 1 || reserve(b, n + PG_NUMBER_SIZE, err) != EL_OK) {
+        return el_fail(err, EL_ERR_VALUE, 0,
+                       "a value has %zu bytes, PostgreSQL takes 1 GB", n);
+    }
+    put_length(b, n + version);
+    if (version) {
+        put(b, "\1", 1); /* of jsonb */
+    }
+    put(b, p, n);
+    return EL_OK;
+}
+
+static int put_bytes_binary(pg_bulk *b, int i, const el_value *v, el_error *err) {
+    const char *p = v->u.s.p;
+    size_t n = v->u.s.n;
+    switch (b->types[i]) {
+    case PG_OID_BYTEA:
+        return put_long(b, p, n, false, err);
+    case PG_OID_TEXT:
+    case PG_OID_VARCHAR:
+    case PG_OID_BPCHAR:
+    case PG_OID_JSON:
+    case PG_OID_JSONB:
+        if (v->type == EL_BYTES || memchr(n > 0 ? p : "", '\0', n) != NULL) {
+            return EL_DONE; /* an error, which the text form knows to tell */
+        }
+        return put_long(b, p, n, b->types[i] == PG_OID_JSONB, err);
+    case PG_OID_UUID:
+        return put_uuid(b, p, n);
+    case PG_OID_DATE:
+        return v->type == EL_DATE ? put_days(b, p, n) : EL_DONE;
+    default:
+        return EL_DONE;
+    }
+}
+
+static int put_int_binary(pg_bulk *b, int i, int64_t value) {
+    switch (b->types[i]) {
+    case PG_OID_INT2:
+        return put_16(b, value);
+    case PG_OID_INT4:
+        return put_32(b, value);
+    case PG_OID_INT8:
+        return put_64(b, (uint64_t)value);
+    default:
+        return EL_DONE;
+    }
+}
+
+/* EL_DONE when the value has no binary form for its column. */
+static int put_binary(pg_bulk *b, int i, const el_value *v, el_error *err) {
+    Oid type = b->types[i];
+    uint64_t bits;
+    if (reserve(b, PG_NUMBER_SIZE, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    switch (v->type) {
+    case EL_NULL:
+        put_length(b, UINT32_MAX);
+        return EL_OK;
+    case EL_BOOL:
+        if (type != PG_OID_BOOL) {
+            return EL_DONE;
+        }
+        put_length(b, 1);
+        put(b, v->u.b ? "\1" : "", 1);
+        return EL_OK;
+    case EL_INT:
+        return put_int_binary(b, i, v->u.i);
+    case EL_FLOAT:
+        memcpy(&bits, &v->u.d, sizeof bits);
+        return type == PG_OID_FLOAT8 ? put_64(b, bits) : EL_DONE;
+    case EL_TIMESTAMP:
+        return type == PG_OID_TIMESTAMP || type == PG_OID_TIMESTAMPTZ
+                   ? put_64(b, (uint64_t)(v->u.i - PG_EPOCH_MICROS))
+                   : EL_DONE;
+    case EL_LIST:
+    case EL_DOC:
+        return EL_DONE;
+    default:
+        return put_bytes_binary(b, i, v, err);
+    }
+}
+
+/* }====== */
+
+/* {====== Rows ====== */
+
 /* Fails without a reason, which comes with the end. */
 static int hand_over(pg_bulk *b) {
     size_t at = 0;
@@ -282,24 +482,6 @@ static int hand_over(pg_bulk *b) {
     return EL_OK;
 }
 
-int el_pg_bulk_row(el_bulk *base, const el_value *values, el_error *err) {
-    pg_bulk *b = (pg_bulk *)base;
-    for (int i = 0; i < base->ncolumns; i++) {
-        if (i > 0) {
-            b->data[b->n++] = '\t';
-        }
-        if (put_value(b, i, &values[i], err) != EL_OK) {
-            return EL_FAIL;
-        }
-    }
-    b->data[b->n++] = '\n'; /* put_value left room for it */
-    return b->n < SEND_SIZE ? EL_OK : hand_over(b);
-}
-
-/* }====== */
-
-/* {====== The end ====== */
-
 /* "COPY users, line 3, column age": the row, counted from 1; 0 when it isn't told. */
 static int64_t line_of(const PGresult *r) {
     const char *context = PQresultErrorField(r, PG_DIAG_CONTEXT);
@@ -310,15 +492,15 @@ static int64_t line_of(const PGresult *r) {
     return line != NULL ? strtoll(line, NULL, 10) : 0;
 }
 
-int el_pg_bulk_end(el_bulk *base, bool good, int64_t *failed, el_error *err) {
-    pg_bulk *b = (pg_bulk *)base;
+/* Ends the COPY and waits for what the server says. */
+static int end_copy(pg_bulk *b, bool good, el_error *err) {
     pg_conn *c = conn_of(b);
     PGconn *pg = c->main.pg;
     PGresult *r, *bad = NULL;
-    *failed = 0;
-    if (good) {
-        good = hand_over(b) == EL_OK;
+    if (good && b->binary) {
+        put(b, "\377\377", 2); /* every row leaves room for it */
     }
+    good = good && hand_over(b) == EL_OK;
     PQputCopyEnd(pg, good ? NULL : "the rows were given up");
     while ((r = PQgetResult(pg)) != NULL) {
         if (bad == NULL && PQresultStatus(r) != PGRES_COMMAND_OK) {
@@ -332,10 +514,73 @@ int el_pg_bulk_end(el_bulk *base, bool good, int64_t *failed, el_error *err) {
     if (PQstatus(pg) != CONNECTION_OK) {
         rc = el_pg_lost(err, c, bad, true);
     } else if (bad != NULL && (good || b->refused)) {
-        *failed = line_of(bad);
+        int64_t line = line_of(bad);
+        b->base.failed = line > 0 ? b->ended + line : 0;
         rc = el_pg_error(err, c, bad);
     }
     PQclear(bad);
+    b->over = true;
+    return rc;
+}
+
+/* What is sent so far stays; the rest comes as text. */
+static int go_on_in_text(pg_bulk *b, el_error *err) {
+    if (end_copy(b, true, err) != EL_OK || start_copy(b, false, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    b->over = false;
+    b->ended = b->rows;
+    return EL_OK;
+}
+
+static int put_binary_row(pg_bulk *b, const el_value *values, el_error *err) {
+    size_t before = b->n;
+    uint16_t fields = htobe16((uint16_t)b->base.ncolumns);
+    int rc = reserve(b, PG_NUMBER_SIZE, err);
+    put(b, (const char *)&fields, rc == EL_OK ? sizeof fields : 0);
+    for (int i = 0; rc == EL_OK && i < b->base.ncolumns; i++) {
+        rc = put_binary(b, i, &values[i], err);
+    }
+    if (rc == EL_DONE) {
+        b->n = before;
+    }
+    return rc;
+}
+
+static int put_text_row(pg_bulk *b, const el_value *values, el_error *err) {
+    for (int i = 0; i < b->base.ncolumns; i++) {
+        if (i > 0) {
+            b->data[b->n++] = '\t'; /* put_value left room for it */
+        }
+        if (put_value(b, i, &values[i], err) != EL_OK) {
+            return EL_FAIL;
+        }
+    }
+    b->data[b->n++] = '\n';
+    return EL_OK;
+}
+
+int el_pg_bulk_row(el_bulk *base, const el_value *values, el_error *err) {
+    pg_bulk *b = (pg_bulk *)base;
+    int rc = EL_DONE;
+    if (b->binary) {
+        rc = put_binary_row(b, values, err);
+        if (rc == EL_DONE && go_on_in_text(b, err) != EL_OK) {
+            return EL_FAIL;
+        }
+    }
+    rc = rc == EL_DONE ? put_text_row(b, values, err) : rc;
+    if (rc != EL_OK) {
+        return EL_FAIL;
+    }
+    b->rows++;
+    return b->n < SEND_SIZE ? EL_OK : hand_over(b);
+}
+
+int el_pg_bulk_end(el_bulk *base, bool good, int64_t *failed, el_error *err) {
+    pg_bulk *b = (pg_bulk *)base;
+    int rc = b->over ? EL_OK : end_copy(b, good, err);
+    *failed = base->failed;
     free_bulk(b);
     return rc;
 }

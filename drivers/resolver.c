@@ -148,7 +148,8 @@ bool el_resolver_name(char out[EL_NAME_SIZE], const el_resolver *r, size_t i) {
     if (i >= 2 * count) {
         return false;
     }
-    write_name(out, &r->definitions[i % count], i >= count);
+    bool test = i >= count;
+    write_name(out, &r->definitions[test ? i - count : i], test);
     return true;
 }
 

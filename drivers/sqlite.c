@@ -56,6 +56,8 @@ typedef struct sq_stmt {
     el_column *columns;
     unsigned char *decl;  /* sq_decl of each column */
     sq_moment *moments;   /* texts of the bound timestamps, one a parameter, on demand */
+    int last_moment;      /* the latest of them that was bound; -1: none yet */
+    int64_t last_micros;
     const el_value *args; /* of the present execution */
     el_rowset kept;       /* rows of a statement that writes, see keep_rows */
     size_t nread;         /* of them */
@@ -294,9 +296,14 @@ static int bind_moment(sq_stmt *s, int i, int64_t micros, el_error *err) {
             return el_fail(err, EL_ERR_NOMEM, 0, "not enough memory for timestamps");
         }
     }
-    char *text = s->moments[i - 1];
-    size_t n = el_timestamp_format(text, micros, ' ');
-    return sqlite3_bind_text(s->st, i, text, (int)n, SQLITE_STATIC);
+    if (s->last_moment < 0 || s->last_micros != micros) { /* rows often share one */
+        el_timestamp_format(s->moments[i - 1], micros, ' ');
+        s->last_moment = i - 1;
+        s->last_micros = micros;
+    }
+    const char *text = s->moments[s->last_moment];
+    return sqlite3_bind_text(s->st, i, text, sizeof "YYYY-MM-DD HH:MM:SS.ffffff" - 1,
+                             SQLITE_STATIC);
 }
 
 /* SQLITE_OK, another result code, or EL_FAIL with `err` filled. */
@@ -338,6 +345,7 @@ static int bind(sq_stmt *s, const el_value *args, int nargs, el_error *err) {
                        nargs == 1 ? "was" : "were");
     }
     s->args = args;
+    s->last_moment = -1;
     for (int i = 0; i < nargs; i++) {
         int rc = bind_value(s, i + 1, &args[i], err);
         if (rc != SQLITE_OK) {

@@ -17,6 +17,7 @@ typedef struct entry {
     size_t len;
     unsigned flags;
     bool keep; /* goes back to the idle ones when it is released */
+    bool held; /* lent to one who surely releases it */
     char *sql; /* behind the struct */
 } entry;
 
@@ -202,6 +203,7 @@ int el_statements_get(el_stmt **out, el_statements *cache, const char *sql, size
         }
     }
     e->keep = !cache->freed && cache->limit > 0 && !(flags & EL_STMT_ONCE);
+    e->held = false;
     ring_push(&cache->lent, e);
     *out = e->stmt;
     return EL_OK;
@@ -259,6 +261,29 @@ void el_statements_failed(el_statements *cache, el_stmt *s, const el_error *why)
 
 el_conn *el_statements_connection(const el_statements *cache) {
     return cache->conn;
+}
+
+void el_statements_hold(el_statements *cache, el_stmt *s) {
+    for (entry *e = cache->lent.next; e != &cache->lent; e = e->next) {
+        if (e->stmt == s) {
+            e->held = true;
+            return;
+        }
+    }
+}
+
+void el_statements_reclaim(el_statements *cache) {
+    entry *next;
+    for (entry *e = cache->lent.next; e != &cache->lent; e = next) {
+        next = e->next;
+        if (!e->held) {
+            ring_remove(e);
+            destroy(e);
+        }
+    }
+    if (cache->freed && cache->lent.next == &cache->lent) {
+        end(cache);
+    }
 }
 
 size_t el_statements_idle(const el_statements *cache) {

@@ -42,6 +42,18 @@ void el_statements_release(el_statements *cache, el_stmt *s);
 */
 void el_statements_failed(el_statements *cache, el_stmt *s, const el_error *why);
 
+/*
+** Says that a lent statement has an owner who will surely give it back (a cursor), so
+** that el_statements_reclaim leaves it alone.
+*/
+void el_statements_hold(el_statements *cache, el_stmt *s);
+
+/*
+** Finalizes what is lent and not held: statements whose user was thrown out by an error
+** between taking and releasing them.  Only for who knows that nobody uses one now.
+*/
+void el_statements_reclaim(el_statements *cache);
+
 /* Forgets all texts; lent statements are finalized when they come back. */
 void el_statements_clear(el_statements *cache);
 

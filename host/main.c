@@ -87,6 +87,7 @@ static int finish_failed(lua_State *L) {
     return interrupted ? STATUS_INTERRUPTED : status;
 }
 
+#ifndef EL_SANITIZED /* a leak checker wants every block back */
 /* Finalizers run as ever; memory goes back with the process, which is quicker. */
 static void *keep_memory(void *ud, void *p, size_t old, size_t size) {
     (void)ud;
@@ -102,9 +103,10 @@ static void *keep_memory(void *ud, void *p, size_t old, size_t size) {
     }
     return bigger;
 }
+#endif
 
 static void close_state(lua_State *L) {
-#ifndef EL_SANITIZED /* a leak checker wants every block back */
+#ifndef EL_SANITIZED
     lua_setallocf(L, keep_memory, NULL);
 #endif
     lua_close(L);

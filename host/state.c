@@ -4,6 +4,7 @@
 ** libraries, and preloads, so that a script pays only for what it requires.
 */
 #include "host.h"
+#include "interrupt.h"
 
 #include <stdlib.h>
 
@@ -53,7 +54,9 @@ static int os_exit(lua_State *L) {
     } else {
         status = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
     }
-    if (lua_isnoneornil(L, 2) || lua_toboolean(L, 2)) {
+    bool close = lua_isnoneornil(L, 2) || lua_toboolean(L, 2);
+    el_interrupt_remove(); /* its handler must not touch a state that is gone */
+    if (close) {
         lua_close(L);
     }
     if (!el_output_finish() && status == EXIT_SUCCESS) {

@@ -133,15 +133,35 @@ function List:pluck(field, key)
     return out
 end
 
+-- Text that is the same for decimals and moments that are equal.
+local function text_of(value)
+    local text = tostring(value)
+    return text:find("^%-?%d+%.%d+$") and text:gsub("0+$", ""):gsub("%.$", "") or text
+end
+
+-- A function that gives one object for all keys of the same value, because a table tells decimals and moments apart
+-- that are equal.
+local function one_of_equals()
+    local known = {}
+    return function(key)
+        if type(key) ~= "userdata" or key == null then
+            return key
+        end
+        local text = text_of(key)
+        known[text] = known[text] or key
+        return known[text]
+    end
+end
+
 --- The items by a field; of several with the same, the last.
 ---
 ---     local by_id = users:keyBy("id")
 ---@return table<any, any>
 function List:keyBy(field)
-    local read, out = reader(field, "keyBy"), {}
+    local read, out, one = reader(field, "keyBy"), {}, one_of_equals()
     for i = 1, #self do
         local item = self[i]
-        local key = read(item)
+        local key = one(read(item))
         if key ~= nil then
             out[key] = item
         end
@@ -154,10 +174,10 @@ end
 ---     for section, packages in pairs(all:groupBy("section")) do print(section, #packages) end
 ---@return table<any, eloquent.List>
 function List:groupBy(field)
-    local read, out = reader(field, "groupBy"), {}
+    local read, out, one = reader(field, "groupBy"), {}, one_of_equals()
     for i = 1, #self do
         local item = self[i]
-        local key = read(item)
+        local key = one(read(item))
         if key == nil then
             key = null
         end
@@ -224,7 +244,7 @@ function List:unique(field)
         end
         -- Decimals and moments are equal by value, and their text tells it.
         if type(key) == "userdata" and key ~= null and read then
-            key = tostring(key)
+            key = text_of(key)
         elseif key == nil then
             key = null
         end
@@ -319,12 +339,21 @@ local function values(self, field, verb, fn)
     end
 end
 
---- Sum of a field, or of the items; exact for decimals. 0 when there is nothing.
+-- a + b; a decimal where integers would begin anew from the other end.
+local function add(a, b)
+    local total = a + b
+    if math.type(a) == "integer" and math.type(b) == "integer" and (a ~ total) & (b ~ total) < 0 then
+        return require("eloquent.core.decimal").new(a) + b
+    end
+    return total
+end
+
+--- Sum of a field, or of the items; exact for decimals and integers. 0 when there is nothing.
 ---@param field string|function|nil
 function List:sum(field)
     local total = 0
     values(self, field, "sum", function(value)
-        total = total + value
+        total = add(total, value)
     end)
     return total
 end
@@ -335,7 +364,7 @@ end
 function List:avg(field)
     local total, count = 0, 0
     values(self, field, "avg", function(value)
-        total, count = total + value, count + 1
+        total, count = add(total, value), count + 1
     end)
     if count == 0 then
         return nil

@@ -57,6 +57,7 @@ function Connection.new(resolved)
         _lost = false,
         _listener = false,
         _after_commit = false,
+        _journal = false,
         _depth = 0,
         _plans = {},
         _plan_count = 0,

@@ -3,6 +3,7 @@
 -- Transactions: commit on return, rollback on an error, savepoints when nested, another
 -- attempt after a deadlock. The truth about the state is the driver's, never a count.
 local errors = require("eloquent.core.errors")
+local journal = require("eloquent.model.journal")
 
 local transaction = {}
 
@@ -83,25 +84,15 @@ local function call(connection, fn)
     return results
 end
 
---- Why a function that has returned can't be committed, as an error; or nil.
-local function broken(connection, lost)
-    if lost then
-        return errors.new({
-            kind = "lost",
-            connection = connection.name,
-            driver = connection.driver,
-            message = ("the connection '%s' was lost inside the transaction, which is undone"):format(
-                connection.name
-            ),
-        })
-    elseif not is_open(connection) then
-        return errors.new({
-            kind = "misuse",
-            connection = connection.name,
-            message = ("the transaction on '%s' had ended before its function returned: a statement "
-                .. "inside it committed or rolled back (DDL does so on MySQL)"):format(connection.name),
-        })
-    end
+local function lost_error(connection)
+    return errors.new({
+        kind = "lost",
+        connection = connection.name,
+        driver = connection.driver,
+        message = ("the connection '%s' was lost inside the transaction, which is undone"):format(
+            connection.name
+        ),
+    })
 end
 
 --- The outermost level, once. Returns ok, then the results or the error.
@@ -109,15 +100,18 @@ local function attempt(connection, fn, isolation)
     connection:core():transact("begin", isolation)
     connection._depth = 1
     connection._after_commit = {}
+    connection._journal = journal.new()
     local results = call(connection, fn)
-    local callbacks, lost = connection._after_commit, connection._lost
+    local callbacks, lost, notes = connection._after_commit, connection._lost, connection._journal
     connection._depth = 0
     connection._after_commit = false
+    connection._journal = false
     connection._lost = false
     if results[1] then
-        local why = broken(connection, lost)
-        local ok = not why
-        if ok then
+        local ok, why
+        if lost then
+            ok, why = false, lost_error(connection)
+        else
             ok, why = pcall(connection._core.transact, connection._core, "commit")
         end
         if not ok then
@@ -126,10 +120,13 @@ local function attempt(connection, fn, isolation)
     end
     if results[1] then
         run_callbacks(callbacks)
-    elseif connection._core then
+        return results
+    end
+    if connection._core then
         -- The error that led here says more than a rollback that fails after it.
         pcall(connection._core.transact, connection._core, "rollback")
     end
+    journal.undo(notes)
     return results
 end
 
@@ -154,16 +151,21 @@ local function nested(connection, fn)
     local core = connection:core()
     core:transact("savepoint", name)
     connection._depth = depth + 1
-    local callbacks = #connection._after_commit
+    local callbacks, outer = #connection._after_commit, connection._journal
+    local notes = journal.new()
+    connection._journal = notes
     local results = call(connection, fn)
     connection._depth = depth
+    connection._journal = outer
     if results[1] then
+        journal.merge(outer, notes)
         core:transact("release", name)
         return table.unpack(results, 2, results.n)
     end
     for i = #connection._after_commit, callbacks + 1, -1 do
         connection._after_commit[i] = nil
     end
+    journal.undo(notes)
     if is_open(connection) and not errors.is(results[2], "conflict") then
         core:transact("rollbackTo", name)
         core:transact("release", name)

@@ -36,7 +36,7 @@ describe("a server that can't be used", function()
         { "has no such user", { USER = "nobody_there", PASSWORD = SECRET }, "auth", "nobody_there" },
         { "has no such database", { NAME = "no_such_database" }, "notFound", "no_such_database" },
         { "is down", { HOST = "127.0.0.1", PORT = "1", PASSWORD = SECRET }, "connect", "127%.0%.0%.1:1" },
-        { "has no such host", { HOST = "no-such-host.invalid", PASSWORD = SECRET }, "connect", "no%-such%-host%.invalid" },
+        { "has no such host", { HOST = "nowhere.invalid", PASSWORD = SECRET }, "connect", "nowhere%.invalid" },
     }
     local products = { pg = "PostgreSQL", mysql = "MySQL" }
     for _, name in ipairs({ "pg", "mysql" }) do
@@ -94,7 +94,8 @@ end)
 
 describe("variables that look like a choice", function()
     it("change nothing", function()
-        for _, name in ipairs({ "DB_MYSQL_CONNECTION", "DB_PG_CONNECTION", "DB_SQLITE_CONNECTION", "DB_MONGO_CONNECTION" }) do
+        for _, word in ipairs({ "MYSQL", "PG", "SQLITE", "MONGO" }) do
+            local name = ("DB_%s_CONNECTION"):format(word)
             local r = helper.run_code(
                 [[print(require("eloquent").connection().name)]],
                 { env = { [name] = "mysql,pg" } }

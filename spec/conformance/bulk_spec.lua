@@ -91,6 +91,214 @@ engines.suite("bulk", function(engine)
         assert.equal(0, Item:count())
     end)
 
+    -- n rows, so many that they take the engine's fastest way.
+    local function many(n, change)
+        local rows = {}
+        for i = 1, n do
+            rows[i] = { code = "c" .. i, count = i }
+            if change then
+                change(rows[i], i)
+            end
+        end
+        return rows
+    end
+
+    -- The statements that `fn` runs, but for those that begin and end transactions.
+    local function statements(fn)
+        local seen = {}
+        db:listen(function(statement)
+            if statement.sql:lower():find("into ", 1, true) or statement.sql:find("^COPY") then
+                seen[#seen + 1] = statement
+            end
+        end)
+        local ok, why = pcall(fn)
+        db:listen(nil)
+        assert(ok, tostring(why))
+        return seen
+    end
+
+    it("many rows take one way, which a listener hears of once", function()
+        local seen = statements(function()
+            assert.equal(777, Item:insert(many(777)))
+        end)
+        assert.equal(1, #seen)
+        assert.equal(777, seen[1].rows)
+        assert.is_false(seen[1].failed)
+        assert.matches(engine.name == "pg" and "^COPY" or "^[iI][nN][sS][eE][rR][tT] ", seen[1].sql)
+        assert.equal(777 * 778 // 2, Item:sum("count"))
+        for i, row in ipairs(Item:orderBy("id"):get()) do
+            assert.equal("c" .. i, row.code)
+            assert.equal("none", row.label)
+        end
+    end)
+
+    it("many rows whose columns change on the way keep their order and defaults", function()
+        local rows = many(400, function(row, i)
+            if i > 100 and i <= 250 or i > 320 then
+                row.label = "l" .. i
+            end
+            if i == 300 then
+                row.price = "1.25"
+            end
+        end)
+        assert.equal(400, Item:insert(rows))
+        for i, row in ipairs(Item:orderBy("id"):get()) do
+            assert.equal("c" .. i, row.code)
+            assert.equal(rows[i].label or "none", row.label)
+            assert.equal(i == 300 and "1.25" or "nil", tostring(row.price))
+        end
+    end)
+
+    it("a wrong value among many names its row, and nothing is written", function()
+        local rows = many(500)
+        rows[444].count = "many"
+        local err = failure(Item.insert, Item, rows)
+        assert.equal("value", err.kind)
+        assert.equal(444, err.row)
+        assert.matches("^row 444: Item.count expects an integer", err.message)
+        assert.matches("bulk_spec.lua$", err.file)
+        assert.equal(0, Item:count())
+        rows[444] = "no row"
+        err = failure(Item.insert, Item, rows)
+        assert.matches("row 444 is a string", err.message, 1, true)
+        rows[444] = { code = "x", cuont = 5 }
+        err = failure(Item.insert, Item, rows)
+        assert.matches("cuont", err.message, 1, true)
+        assert.equal(0, Item:count())
+        rows[444] = { code = "x", count = 5 }
+        assert.equal(500, Item:insert(rows))
+    end)
+
+    it("a unique violation among many names its row where the engine tells", function()
+        local rows = many(500)
+        rows[333].code = "c7"
+        local err = failure(Item.insert, Item, rows)
+        assert.equal("unique", err.kind)
+        if engine.name ~= "mysql" then
+            assert.matches("^row 333: ", err.message)
+        end
+        assert.is_nil(err.message:find("c7", 1, true))
+        assert.equal(0, Item:count())
+        assert.equal("unique", failure(Item.insert, Item, rows).kind)
+        rows[333].code = "c333"
+        assert.equal(500, Item:insert(rows))
+    end)
+
+    it("inside a transaction, a failure that is caught undoes only itself", function()
+        db:transaction(function()
+            Item:create({ code = "before" })
+            local rows = many(200)
+            rows[200].code = "before"
+            assert.equal("unique", failure(Item.insert, Item, rows).kind)
+            rows[200].count = 1.5
+            assert.equal("value", failure(Item.insert, Item, rows).kind)
+            assert.equal(1, Item:count())
+            rows[200] = nil
+            assert.equal(199, Item:insert(rows))
+        end)
+        assert.equal(200, Item:count())
+    end)
+
+    it("many rows with keys and timestamps that the program makes", function()
+        local rows = {}
+        for i = 1, 300 do
+            rows[i] = { code = "s" .. i }
+        end
+        rows[10].created_at = "2001-01-01T00:00:00Z"
+        rows[11].id = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+        assert.equal(300, Stamped:insert(rows))
+        local seen = {}
+        for _, row in ipairs(Stamped:get()) do
+            assert.equal(26, #row.id)
+            assert.is_nil(seen[row.id])
+            seen[row.id] = true
+            assert.is_not_nil(row.updated_at)
+        end
+        assert.equal("s11", Stamped:find("01ARZ3NDEKTSV4RRFFQ69G5FAV").code)
+        assert.equal("2001-01-01T00:00:00Z", tostring(Stamped:findOneBy("code", "s10").created_at))
+    end)
+
+    it("many rows of a table without a model, of mixed and awkward values", function()
+        engine:schema():dropIfExists("bulk_plain")
+        engine:schema():create("bulk_plain", function(t)
+            t:id()
+            t:text("words")
+            t:double("d")
+            t:bigInteger("n")
+            t:binary("bytes")
+            t:boolean("yes")
+        end)
+        local awkward = {
+            "", "\\N", "\\.", "\\", "a\tb\nc\r\nd", "'; drop table bulk_plain; --", "\u{1F600}\u{7FF}", "t", "NULL",
+        }
+        local rows = {}
+        for i = 1, 300 do
+            rows[i] = {
+                words = awkward[i % #awkward + 1],
+                d = i % 5 == 0 and null or i % 2 == 0 and i / 3 or i,
+                n = i % 7 == 0 and null or i % 3 == 0 and eloquent.decimal(i) or i,
+                bytes = ("\0\xff\\" .. i):rep(i % 4),
+                yes = i % 2 == 0,
+            }
+        end
+        assert.equal(300, db:table("bulk_plain"):insert(rows))
+        for i, row in ipairs(db:table("bulk_plain"):orderBy("id"):get()) do
+            assert.equal(rows[i].words, row.words)
+            assert.equal(rows[i].d ~= null and rows[i].d or nil, row.d)
+            assert.equal(rows[i].n ~= null and i or nil, row.n)
+            assert.equal(rows[i].bytes, row.bytes)
+            assert.equal(rows[i].yes, row.yes)
+        end
+        rows[200].words = "\xff\xfe"
+        db:table("bulk_plain"):truncate()
+        if engine.name == "sqlite" then -- any column takes any value
+            assert.equal(300, db:table("bulk_plain"):insert(rows))
+        else
+            assert.equal("value", failure(function() db:table("bulk_plain"):insert(rows) end).kind)
+            assert.equal(0, db:table("bulk_plain"):count())
+        end
+    end)
+
+    it("many rows with long values", function()
+        local Long = eloquent.SqlModel "Long" {
+            tableName = "bulk_long",
+            connectionName = engine.name,
+            schema = { id = column("increments"), words = column("text"), bytes = column("binary") },
+        }
+        engine:tables(Long)
+        local rows, mib = {}, 1 << 20
+        for i = 1, 60 do
+            rows[i] = { words = ("w"):rep(i * 3000), bytes = ("\0"):rep(i * 1000) }
+        end
+        rows[31].words, rows[32].bytes = ("\u{e9}"):rep(2 * mib), ("\x80"):rep(3 * mib)
+        assert.equal(60, Long:insert(rows))
+        for i, row in ipairs(Long:orderBy("id"):get()) do
+            assert.is_true(rows[i].words == row.words and rows[i].bytes == row.bytes, "row " .. i)
+        end
+    end)
+
+    it("many rows into what takes statements only", function()
+        if engine.name ~= "pg" then
+            return
+        end
+        db:script("drop view if exists bulk_view")
+        db:script("create view bulk_view as select code, count from bulk_items")
+        assert.equal(300, db:table("bulk_view"):insert(many(300)))
+        assert.equal(300, Item:count())
+        db:script("drop view bulk_view")
+    end)
+
+    it("the connection works after many rows that failed on the server", function()
+        local err = failure(function()
+            db:table("bulk_items"):insert(many(300, function(row, i)
+                row.count = i == 250 and "x" or i
+            end))
+        end, engine)
+        assert.equal("value", err.kind)
+        assert.equal(0, Item:count())
+        assert.equal(300, Item:insert(many(300)))
+    end)
+
     it("insert fills keys and timestamps that the program makes", function()
         Stamped:insert({ { code = "a" }, { code = "b", id = "01ARZ3NDEKTSV4RRFFQ69G5FAV" } })
         local row = Stamped:findOneBy("code", "a")

@@ -48,7 +48,11 @@ engines.suite("errors", function(engine)
         },
         database = {
             foreignKeys = {
-                { column = "team_id", references = { table = "error_teams", column = "id" }, name = "error_users_team" },
+                {
+                    column = "team_id",
+                    references = { table = "error_teams", column = "id" },
+                    name = "error_users_team",
+                },
             },
             indexes = { { type = "unique", columns = { "first", "last" }, name = "error_users_names" } },
         },

@@ -42,8 +42,9 @@ local PIECES <const> = {
     "e\u{301}", "\u{130}",
     "NULL", "null", "true", "0x41", "12E10", "007", "-0", "1e400", "NaN", "x'41'", "E'\\x41'", "N'a'", "_utf8'a'",
     "select", "table", "order", "from", "group", "user", "primary", "rowid", "ctid", "id", "body", "hostile",
-    "'; drop table hostile_canary; --", "' or '1'='1", '" or ""="', "` or 1=1 -- ", "\\'; delete from hostile_canary; --",
-    "1; update hostile_canary set word = 'x'", "' union select word from hostile_canary --", "*/ drop table hostile_canary /*",
+    "'; drop table hostile_canary; --", "' or '1'='1", '" or ""="', "` or 1=1 -- ",
+    "\\'; delete from hostile_canary; --", "1; update hostile_canary set word = 'x'",
+    "' union select word from hostile_canary --", "*/ drop table hostile_canary /*",
     "); delete from hostile_canary; --", "$$; drop table hostile_canary; $$",
 }
 local BYTES <const> = { "\0", "\xff", "\xbf'", "\xbf\x27", "\xc0\xa7", "\xed\xa0\x80", "\xe5\x5c", "\x81\x5c'" }

@@ -43,10 +43,16 @@ local quirks = {
         ["unsigned bigInteger by raw access"] = {
             pg = "PostgreSQL has no unsigned numbers: the column is NUMERIC(20), raw access reads decimals",
         },
+        ["double, infinity in conditions"] = { mysql = "MySQL has no infinity; it is refused" },
+        ["text with a zero byte in conditions"] = { pg = "a text of PostgreSQL holds no zero byte; it is refused" },
+        ["an unsigned bigInteger beyond 64 bits with sign"] = {
+            sqlite = "an integer of SQLite has 64 bits with sign; it is refused",
+        },
+        ["an enum sorts as text"] = { mysql = "an ENUM of MySQL sorts by the position of its values" },
     },
 }
 
--- A value that comes back another one, whichever way it is written.
+-- A value that an engine refuses or makes another one of, whichever way it is written.
 local function loses(case, reasons)
     for _, way in ipairs({
         "create, find and cursor",
@@ -62,6 +68,8 @@ loses("double, the negative zero", {
     sqlite = "SQLite keeps a REAL without a fraction as an integer, which has no negative zero",
     mysql = "MySQL keeps the negative zero as 0",
 })
+loses("double, infinity", { mysql = "MySQL has no infinity; it is refused" })
+loses("text with a zero byte", { pg = "a text of PostgreSQL holds no zero byte; it is refused" })
 loses("json, floats with an exponent", {
     pg = "jsonb keeps numbers as NUMERIC and writes all their digits",
 })

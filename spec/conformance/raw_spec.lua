@@ -241,7 +241,8 @@ engines.suite("raw", function(engine)
         for i = 1, 5000 do
             places[i], values[i] = "?", i
         end
-        assert.equal(2, db:scalar("select count(*) from raw_rows where n in (" .. table.concat(places, ",") .. ")", values))
+        local sql = ("select count(*) from raw_rows where n in (%s)"):format(table.concat(places, ","))
+        assert.equal(2, db:scalar(sql, values))
     end)
 
     -- }}}

@@ -101,6 +101,11 @@ return {
         values = { -0.0 },
     },
     {
+        name = "double, infinity",
+        column = column("double"),
+        values = { infinity, -infinity },
+    },
+    {
         name = "decimal(12,2)",
         column = column("decimal", nil, { precision = 12, scale = 2 }),
         values = {
@@ -147,6 +152,11 @@ return {
         column = column("text"),
         values = { "", " ", "line\nline", "ä€😀", "\\", "\\n", "'" },
         wrong = { "\xff", "\xed\xa0\x80", 5, true, {} },
+    },
+    {
+        name = "text with a zero byte",
+        column = column("text"),
+        values = { "\0", "a\0b", "a\0" },
     },
     {
         name = "text of 1 MB",

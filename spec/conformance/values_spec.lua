@@ -9,7 +9,9 @@ local json = require("eloquent.core.json")
 local values = require("spec.conformance.values")
 
 local column, null = eloquent.column, eloquent.null
-local failure = engines.failure
+
+-- Rows that insert writes by the engine's fastest way.
+local BULK <const> = 60
 
 -- For messages: long values are cut.
 local function show(value)
@@ -99,6 +101,13 @@ engines.suite("values", function(engine)
             for i, pair in ipairs(pairs_given) do
                 expect(pair[2], list[i], "pluck")
             end
+            engine:tables(Model)
+            for i = last + 1, last + BULK do -- so many take another way
+                rows[i] = { v = null }
+            end
+            assert.equal(last + BULK, Model:insert(rows))
+            assert.equal(BULK, Model:whereNull("v"):delete())
+            read_all("insert of many")
         end)
 
         it(case.name .. " by save and update, from and to NULL", function()
@@ -198,4 +207,60 @@ engines.suite("values", function(engine)
             cases_of(case, define(engine, case, number))
         end)
     end
+
+    -- {{{ what fits no table
+
+    local Number = eloquent.SqlModel "Number" {
+        tableName = "value_numbers",
+        connectionName = engine.name,
+        schema = {
+            id = column("increments"),
+            v = column("double"),
+            big = column("bigInteger", nil, { unsigned = true }),
+        },
+    }
+
+    engine.it("a NaN is kept or refused, never another value", function()
+        engine:tables(Number)
+        local ok, record = pcall(Number.create, Number, { v = 0 / 0 })
+        if ok then
+            local found = Number:find(record.id).v
+            assert.is_true(found ~= found)
+        else
+            assert.equal("value", record.kind)
+            assert.equal(0, Number:count())
+        end
+    end)
+
+    engine.it("an unsigned bigInteger beyond 64 bits with sign", function()
+        engine:tables(Number)
+        local highest = eloquent.decimal("18446744073709551615")
+        local record = Number:create({ big = highest })
+        expect(highest, Number:find(record.id).big, "create")
+        assert.equal(1, Number:where("big", highest):count())
+    end)
+
+    engine.it("an unsigned bigInteger beyond 64 bits is not rounded", function()
+        engine:tables(Number)
+        local highest = eloquent.decimal("18446744073709551615")
+        local ok, record = pcall(Number.create, Number, { big = highest })
+        if ok then
+            expect(highest, Number:find(record.id).big, "create")
+        else
+            assert.is_true(record.kind == "value" or record.kind == "check", record.kind)
+        end
+    end)
+
+    engine.it("an enum sorts as text", function()
+        local Size = eloquent.SqlModel "Size" {
+            tableName = "value_sizes",
+            connectionName = engine.name,
+            schema = { id = column("increments"), v = column("enum", nil, { values = { "small", "large" } }) },
+        }
+        engine:tables(Size)
+        Size:insert({ { v = "small" }, { v = "large" } })
+        assert.same({ "large", "small" }, { table.unpack(Size:orderBy("v"):pluck("v")) })
+    end)
+
+    -- }}}
 end)

@@ -158,6 +158,12 @@ function world.connection(driver, replies)
         record("execute", plan, args)
         return reply(1), 41
     end
+    function core.bulk(_, _, into, columns, fills, rows, from)
+        connection.log[#connection.log + 1] = {
+            verb = "bulk", sql = into, columns = columns, fills = fills, args = {}, count = #rows - from + 1,
+        }
+        return #rows - from + 1
+    end
     function core.cursor(_, plan, args)
         record("cursor", plan, args)
         local rows, i = reply({}), 0

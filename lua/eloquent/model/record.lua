@@ -6,6 +6,7 @@ local connections = require("eloquent.connections")
 local core = require("eloquent.core.record")
 local datetime = require("eloquent.core.datetime")
 local errors = require("eloquent.core.errors")
+local journal = require("eloquent.model.journal")
 local sql = require("eloquent.model.sql")
 
 local mask, set, exists = core.mask, core.set, core.exists
@@ -75,7 +76,10 @@ end
 function Record._insert(record, model, key)
     local connection = model._via or for_model(model)
     local conn = connection._core or connection:core()
-    local stamps = model._timestamps
+    local stamps, notes = model._timestamps, connection._journal
+    if notes then
+        journal.inserting(notes, record, key)
+    end
     if stamps or model._auto then
         if stamps then
             stamp(record, stamps)
@@ -111,17 +115,23 @@ local function gone(model)
     )
 end
 
-local function update(record, model, key)
+-- With `lenient`, nil says that the row is gone.
+local function update(record, model, key, lenient)
     if key == 0 or type(key) == "string" and not core.isDirty(record) then
         return record
     end
     need_key(model, "saved")
-    local stamps = model._timestamps
-    if stamps and stamps.updated and not core.isDirty(record, stamps.updated) then
-        set(record, stamps.updated, now())
+    local stamp = model._timestamps and model._timestamps.updated
+    if stamp and not core.isDirty(record, stamp) then
+        set(record, stamp, now())
         key = mask(record)
+    else
+        stamp = nil
     end
     local connection = model._via or for_model(model)
+    if connection._journal then
+        journal.updating(connection._journal, record, stamp)
+    end
     local plans = model._plans
     if not plans or plans.connection ~= connection then
         plans = sql.plans(model, connection)
@@ -132,10 +142,11 @@ local function update(record, model, key)
         plans.update[key] = plan
     end
     local conn = connection._core or connection:core()
-    if conn:update(plan, record) == 0 then
+    if conn:update(plan, record) > 0 then
+        return record
+    elseif not lenient then
         gone(model)
     end
-    return record
 end
 
 local model_of, status = core.model, core.status
@@ -147,9 +158,12 @@ local model_of, status = core.model, core.status
 ---@return eloquent.Record self
 ---Raises kind "notFound" when the row is gone, and what the database refuses.
 function Record:save()
-    local model, saved, key = status(self)
+    local model, saved, key, had_row = status(self)
     if saved then
         return update(self, model, key)
+    elseif had_row then
+        core.detach(self) -- deleted: all that it has is written
+        key = mask(self)
     end
     return insert(self, model, key)
 end
@@ -194,6 +208,9 @@ function Record:forceDelete()
         plans.delete = plan
     end
     local conn = connection._core or connection:core()
+    if connection._journal then
+        journal.deleting(connection._journal, self, model._key)
+    end
     local count = conn:write(plan, self)
     core.setExists(self, false)
     return count > 0
@@ -209,11 +226,15 @@ function Record:delete()
         return Record.forceDelete(self)
     end
     need_row(self, model, "deleted")
-    if Record.trashed(self) then
+    if core.original(self, column) ~= nil then
         return false
     end
     set(self, column, now())
-    Record.save(self)
+    if not update(self, model, mask(self), true) then
+        set(self, column, nil)
+        core.setExists(self, false)
+        return false
+    end
     return true
 end
 
@@ -231,7 +252,10 @@ end
 --- Brings a softly deleted row back.
 ---@return eloquent.Record self
 function Record:restore()
-    set(self, soft_deletes(model_of(self), "restore"), nil)
+    local model = model_of(self)
+    local column = soft_deletes(model, "restore")
+    need_row(self, model, "restored")
+    set(self, column, nil)
     return Record.save(self)
 end
 

@@ -40,7 +40,7 @@ function sql.find(model, dialect)
     local columns = model:_getShape():columns()
     local text = ("select %s from %s where %s = %s limit 1"):format(
         quoted(dialect, columns),
-        dialect:quote(model._table),
+        dialect:name_of(model._table),
         dialect:quote(model._key),
         dialect:placeholder(1)
     )
@@ -65,7 +65,7 @@ function sql.insert(model, dialect, names, core)
             missing[#missing + 1] = column.name
         end
     end
-    local text = "insert into " .. dialect:quote(model._table)
+    local text = "insert into " .. dialect:name_of(model._table)
     if #names > 0 then
         text = ("%s (%s) values (%s)"):format(text, quoted(dialect, names), table.concat(places, ", "))
     else
@@ -88,7 +88,7 @@ end
 function sql.read_back(model, dialect, names)
     local text = ("select %s from %s where %s = %s"):format(
         quoted(dialect, names),
-        dialect:quote(model._table),
+        dialect:name_of(model._table),
         dialect:quote(model._key),
         dialect:placeholder(1)
     )
@@ -105,7 +105,7 @@ function sql.update(model, dialect, names)
     end
     params[#params + 1] = "=" .. model._key
     local text = ("update %s set %s where %s = %s"):format(
-        dialect:quote(model._table),
+        dialect:name_of(model._table),
         table.concat(sets, ", "),
         dialect:quote(model._key),
         dialect:placeholder(#params)
@@ -116,7 +116,7 @@ end
 --- `delete from <table> where <key> = <its original value>`
 function sql.delete(model, dialect)
     local text = ("delete from %s where %s = %s"):format(
-        dialect:quote(model._table),
+        dialect:name_of(model._table),
         dialect:quote(model._key),
         dialect:placeholder(1)
     )

@@ -333,6 +333,9 @@ return function(Query, builder)
     end
     builder.count_of = count_of
 
+    -- Limits up to this are part of a query's shape, for engines whose plans go by them.
+    local LITERAL_LIMIT <const> = 1000
+
     --- At most n rows.
     ---
     ---     User:orderBy("id"):limit(10):offset(20)
@@ -344,7 +347,9 @@ return function(Query, builder)
         end
         local at = self._node
         local to = at.limit
-        to = to and to[1] or extend(at, "limit", 1, { clause = "limit" }, 1)
+        local key = n <= LITERAL_LIMIT and n or LITERAL_LIMIT + 1
+        to = to and to[key]
+            or extend(at, "limit", key, { clause = "limit", literal = n <= LITERAL_LIMIT and n or nil }, 1)
         self._values[to.count] = n
         self._node = to
         return self

@@ -417,6 +417,21 @@ return function(Query, builder)
         end
     end
 
+    -- A row without a column would set that of the row which is there to its default.
+    local function check_given(rows, sets)
+        local stamps = sets.query._node.root.model
+        stamps = stamps and stamps._timestamps or {}
+        for _, item in ipairs(sets.items) do
+            local name = item.name
+            for i = 1, item.how == "given" and name ~= stamps.updated and name ~= stamps.created and #rows or 0 do
+                if rows[i][name] == nil then
+                    misuse("upsert: row %d has no '%s', and a row that is there would lose its own; give every row "
+                        .. "that column, or name the columns to update", i, name)
+                end
+            end
+        end
+    end
+
     --- Writes rows, and updates those that are there already; returns the number of rows. `unique` names the columns
     --- (with a unique index) that tell so; MySQL goes by any unique index instead. `update` lists the columns to
     --- write then (all when left out), and may give some a value or raw SQL; an empty one writes none.
@@ -439,6 +454,7 @@ return function(Query, builder)
         local job, sets = new_job(), builder_sets.new(self, "upsert")
         function job.prepare(columns)
             fill_sets(sets, update or all_but(columns, unique, root.model), root.model)
+            check_given(rows, sets)
             job.conflict_key = "upsert\1" .. table.concat(unique, "\0") .. "\1" .. sets.key
             job.conflict_values = sets.values
         end

@@ -127,6 +127,15 @@ return function(Query, builder)
         return rows[1]
     end
 
+    -- Each member of a union has the columns that it chose.
+    local function has_unions(q)
+        local at = q._node
+        while at.c and at.c.clause ~= "unions" do
+            at = at.up
+        end
+        return at.c ~= nil
+    end
+
     -- The query with only these columns, unless it chose its own, and the names to read them by.
     local function narrowed(self, verb, ...)
         local q, names = self:clone(), {}
@@ -139,7 +148,7 @@ return function(Query, builder)
             chosen = at.c.clause == "columns"
             at = at.up
         end
-        if not chosen or q._node.root.model and q._node.root.model._column[names[1]] then
+        if not chosen or not has_unions(q) and q._node.root.model and q._node.root.model._column[names[1]] then
             q:select({ ... })
         end
         return q, names[1], names[2]

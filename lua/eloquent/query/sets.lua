@@ -104,12 +104,21 @@ function Sets:touch()
     end
 end
 
+-- Which assignments come first. MySQL takes them one after the other, and SQL that reads a column has to see what
+-- was there before; two that read each other's columns still differ there.
+local ranks = { raw = 1, sub = 1, ["+"] = 2, ["-"] = 2 }
+
 --- The items with the places of their values, the first of which is at `first`.
 function Sets:placed(first)
+    local ranked = { {}, {}, {} }
     for _, item in ipairs(self.items) do
         item.first = first + item.after
+        table.insert(ranked[ranks[item.how] or 3], item)
     end
-    return self.items
+    for rank = 2, 3 do
+        table.move(ranked[rank], 1, #ranked[rank], #ranked[1] + 1, ranked[1])
+    end
+    return ranked[1]
 end
 
 return sets

@@ -199,8 +199,12 @@ end
 --- What stands for "no limit" where OFFSET needs a LIMIT before it.
 base.no_limit = nil
 
+function base.limit_value(_, cx, limit)
+    return cx:bind(limit.first)
+end
+
 function base:limits(cx, q)
-    local limit = q.limit and "limit " .. cx:bind(q.limit.first) or q.one and "limit 1" or ""
+    local limit = q.limit and "limit " .. self:limit_value(cx, q.limit) or q.one and "limit 1" or ""
     if not q.offset then
         return limit
     end
@@ -266,6 +270,27 @@ local function derived(self, cx, q, narrow)
     return "from (" .. self:select(cx, without_order(q)) .. ") as " .. self:quote("t")
 end
 
+-- The name of a field in the rows of a derived table. A query that chose no columns selects it alone, so that
+-- distinct is about its values; a column of a joined table has to be among those chosen, as another may have its name.
+local function selected_name(q, field, verb)
+    local name = field:match("[^.]+$")
+    if not q.columns and #q.unions == 0 then
+        q.columns = { { kind = "field", field = field, first = 1 } }
+        return name
+    end
+    local owner = field:sub(1, -#name - 2)
+    if owner == "" or owner == (q.alias or q.table) then
+        return name
+    end
+    for _, c in ipairs(q.columns or {}) do
+        if c.field == field or c.field == owner .. ".*" then
+            return c.alias or name
+        end
+    end
+    return misuse("%s('%s') of a query with distinct, groups, a limit or a union is about what it selects: "
+        .. "select('%s') too", verb, field, field)
+end
+
 --- One row when the query has rows.
 function base:exists(cx, q)
     q.lock, q.wait = nil, nil
@@ -306,7 +331,7 @@ function base:aggregate(cx, q)
         return "select " .. concat(list, ", ")
     end
     if is_derived(q) then
-        local text = a.field == "*" and "*" or self:quote(a.field:match("[^.]+$"))
+        local text = a.field == "*" and "*" or self:quote(selected_name(q, a.field, a.functions[1]))
         return result(text) .. " " .. derived(self, cx, q, a.field == "*")
     end
     local list = { result(a.field == "*" and "*" or self:column(cx, q, a.field, a.first)) }

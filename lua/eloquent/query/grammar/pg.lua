@@ -10,6 +10,12 @@ local pg = base.extend({
     returning = true,
 })
 
+-- The server guesses that a limit which it doesn't see lets a tenth of the rows through; it then plans a prepared
+-- statement anew each time, which takes longer than to run it.
+function pg.limit_value(_, cx, limit)
+    return limit.literal and tostring(limit.literal) or cx:bind(limit.first)
+end
+
 -- HAVING knows no names of the select list here: the expression itself is repeated.
 function pg:having_column(cx, q, c)
     local alias = not (q.model and q.model._column[c.field]) and self:is_alias(q, c.field)

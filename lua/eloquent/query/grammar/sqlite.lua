@@ -71,6 +71,10 @@ end
 function sqlite.sum_of(_, name, sign, placeholder, column)
     if column and column.type == "decimal" then
         return (sign == "-" and "decimal_sub(" or "decimal_add(") .. name .. ", " .. placeholder .. ")"
+    elseif column and column.type:find("[iI]nteger$") then
+        -- Beyond 64 bits a sum becomes a float here, silently; abs() of the least integer raises.
+        return "(select iif(typeof(v) = 'real', abs(-9223372036854775807 - 1), v) from (select " .. name .. " " .. sign
+            .. " " .. placeholder .. " as v))"
     end
     return base.sum_of(nil, name, sign, placeholder)
 end
