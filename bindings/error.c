@@ -51,7 +51,7 @@ static void set_metatable(lua_State *L) {
 }
 
 void elL_pusherror(lua_State *L, const el_error *e, const elL_context *where) {
-    luaL_checkstack(L, 4, "error object");
+    luaL_checkstack(L, 8, "error object");
     lua_createtable(L, 0, 12);
     set_text(L, "kind", el_errkind_name(e->kind));
     set_text(L, "message", e->message);
@@ -79,6 +79,7 @@ int elL_throw(lua_State *L, const el_error *e) {
 
 int elL_fail(lua_State *L, el_errkind kind, const char *fmt, ...) {
     va_list args;
+    luaL_checkstack(L, 8, "error object");
     va_start(args, fmt);
     const char *message = lua_pushvfstring(L, fmt, args);
     va_end(args);

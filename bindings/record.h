@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+**
+** record.h - what the files of records share, and nobody else.
+**
+** The state, made by the first write, n = number of slots: [slot + 1] a value not saved
+** yet; [n + 1] the mask of the last save; [n + slot + 2] a value saved since the row was
+** read (JSON as text); the two groups change places when a record without saved values is
+** saved.  [2n + slot + 2] is decoded JSON that the script may have changed in place.
+** NULL is the null value.
+*/
+#ifndef EL_RECORD_H
+#define EL_RECORD_H
+
+#include "core.h"
+
+/* List part of a record's metatable. */
+enum { META_SHAPE = 1, META_OWNER };
+
+/* {====== Keys of the state ====== */
+
+static inline int dirty_key(const elL_record *r, int slot) {
+    return (r->flipped ? r->shape->nslots + 1 : 0) + slot + 1;
+}
+
+static inline int saved_key(const elL_record *r, int slot) {
+    return (r->flipped ? 0 : r->shape->nslots + 1) + slot + 1;
+}
+
+static inline int loaded_key(const elL_shape *s, int slot) {
+    return 2 * (s->nslots + 1) + slot;
+}
+
+static inline int changes_key(const elL_shape *s) {
+    return s->nslots + 1;
+}
+
+/* Keeps the bits of the first slots, so that what changed is known without a look. */
+static inline void mark(elL_record *r, int slot, bool dirty) {
+    if (slot < 64) {
+        uint64_t bit = UINT64_C(1) << slot;
+        r->dirty = dirty ? r->dirty | bit : r->dirty & ~bit;
+    }
+}
+
+/* }====== */
+
+/* {====== record.c ====== */
+
+/* Pushes the shape's userdata of the record at `idx`. */
+void elL_record_pushshape(lua_State *L, int idx);
+
+/* True when the record was read: a column without a cell was not selected. */
+bool elL_record_hasrow(const elL_record *r);
+
+/* Pushes the state table, made when there is none yet. */
+void elL_record_pushstate(lua_State *L, int idx, elL_record *r);
+
+/* Pushes entry `key` of the state and returns true, or pushes nothing. */
+bool elL_record_pushentry(lua_State *L, int idx, const elL_record *r, int key);
+
+/* Pops a value into entry `key` of the state. */
+void elL_record_setentry(lua_State *L, int idx, elL_record *r, int key);
+
+/* The cell of a slot as it was read; false when the row has no such cell. */
+bool elL_record_cell(const elL_record *r, int slot, el_value *out);
+
+/* Raises: the query did not select the column. */
+int elL_record_notselected(lua_State *L, const elL_shape *s, int slot);
+
+/* Pushes the value a script sees, or nil; `strict` raises for a column not selected. */
+void elL_record_pushslot(lua_State *L, int idx, elL_record *r, int slot, bool strict);
+
+/* Pushes the value that the row had when it was read or last saved. */
+void elL_record_pushoriginal(lua_State *L, int idx, elL_record *r, int slot);
+
+/* Pops the value and writes it to a slot of the record at `idx`. */
+void elL_record_writeslot(lua_State *L, int idx, elL_record *r, int slot);
+
+/* Writes every entry of the table at `data` to the record at `idx`. */
+void elL_record_fill(lua_State *L, int idx, elL_record *r, int data);
+
+/* }====== */
+
+/* {====== record_changes.c ====== */
+
+bool elL_record_isdirty(lua_State *L, int idx, elL_record *r, int slot);
+
+/* Pushes the key of the set of dirty slots: an integer, or bytes for wide tables. */
+void elL_record_pushmask(lua_State *L, int idx, elL_record *r);
+
+/* Pushes the names of the slots of the mask at -1, in schema order. */
+void elL_record_pushnames(lua_State *L, const elL_shape *s);
+
+/* }====== */
+
+#endif
