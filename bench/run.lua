@@ -185,13 +185,13 @@ local function run_pair(workload, rows, seen)
     local before = workload.empty and 0 or rows
     local run = ("%s run bench/work.lua %s %d"):format(program, workload.name, rows)
     local command, environment = engine:prepare(workload, before, rows)
-    local theirs, mine
+    local theirs, mine, _
     if workload.name == "start" then
         theirs = answer(("%s 40 %s"):format(spawn, command))
         mine = answer(("%s %s 40 %s"):format(environment, spawn, run))
     else
         theirs = answer(command)
-        command, environment = engine:prepare(workload, before, rows)
+        _, environment = engine:prepare(workload, before, rows)
         mine = answer(environment .. " " .. run)
         if theirs[2] ~= mine[2] then
             error(("%s: the floor got %s, eloquent %s"):format(workload.name, theirs[2], mine[2]), 0)
@@ -234,7 +234,7 @@ local function measure(workload)
 end
 
 engine:open()
-local cleanup <close> = setmetatable({}, {
+local _cleanup <close> = setmetatable({}, {
     __close = function()
         engine:close()
     end,

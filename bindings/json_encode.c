@@ -4,6 +4,7 @@
 ** same bytes.  What JSON cannot express is an error that names its path.
 */
 #include <float.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,20 +181,30 @@ static int compare_keys(const void *a, const void *b) {
     return order != 0 ? order : (x->n > y->n) - (x->n < y->n);
 }
 
+enum { FEW_KEYS = 8 };
+
 /*
-** Fills `keys` with at most n keys of the table at `idx`, all of them strings, and
-*returns
-** their number; a script's finaliser may have changed the table since they were counted.
+** Fills `keys` with at most n keys of the table at `idx`, all of them strings, and returns
+** their number.  A script's finaliser may have changed the table since they were counted,
+** and may do so while its values are written; so the keys are kept alive, in the table at
+** `anchor`, or on the stack where that is 0.
 */
-static size_t collect_keys(encoder *e, int idx, key *keys, size_t n) {
+static size_t collect_keys(encoder *e, int idx, key *keys, size_t n, int anchor) {
     size_t i = 0;
-    for (lua_pushnil(e->L); lua_next(e->L, idx); lua_pop(e->L, 1)) {
-        if (i == n || lua_type(e->L, -2) != LUA_TSTRING) {
-            lua_pop(e->L, 2);
+    lua_State *L = e->L;
+    lua_pushnil(L);
+    while (lua_next(L, idx)) {
+        lua_pop(L, 1);
+        if (i == n || lua_type(L, -1) != LUA_TSTRING) {
+            lua_pop(L, 1);
             break;
         }
-        keys[i].text = lua_tolstring(e->L, -2, &keys[i].n);
+        keys[i].text = lua_tolstring(L, -1, &keys[i].n);
         i++;
+        lua_pushvalue(L, -1);
+        if (anchor) {
+            lua_rawseti(L, anchor, (lua_Integer)i);
+        }
     }
     if (!e->unsorted) {
         qsort(keys, i, sizeof *keys, compare_keys);
@@ -202,11 +213,15 @@ static size_t collect_keys(encoder *e, int idx, key *keys, size_t n) {
 }
 
 static void encode_object(encoder *e, int idx, size_t n, place *inner) {
-    key few[8], *keys = few;
-    if (n > sizeof few / sizeof *few) {
+    key few[FEW_KEYS], *keys = few;
+    int top = lua_gettop(e->L), anchor = 0;
+    luaL_checkstack(e->L, FEW_KEYS + 8, "JSON");
+    if (n > FEW_KEYS) {
         keys = lua_newuserdatauv(e->L, n * sizeof *keys, 0); /* n entries fit in memory */
+        lua_createtable(e->L, n < INT_MAX ? (int)n : 0, 0);
+        anchor = top + 2;
     }
-    n = collect_keys(e, idx, keys, n);
+    n = collect_keys(e, idx, keys, n, anchor);
     put_char(e, '{');
     for (size_t i = 0; i < n; i++) {
         put(e, ",", i > 0);
@@ -226,9 +241,7 @@ static void encode_object(encoder *e, int idx, size_t n, place *inner) {
         put_line(e, inner->depth - 1);
     }
     put_char(e, '}');
-    if (keys != few) {
-        lua_pop(e->L, 1);
-    }
+    lua_settop(e->L, top);
 }
 
 static void encode_table(encoder *e, int idx, const place *at) {

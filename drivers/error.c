@@ -55,6 +55,7 @@ static void flatten(char *text) {
     }
 }
 
+#undef el_fail
 int el_fail(el_error *err, el_errkind kind, int code, const char *fmt, ...) {
     if (!err || err->kind != EL_ERR_NONE) {
         return EL_FAIL;

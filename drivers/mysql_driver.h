@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "driver.h"
+#include "rowset.h"
 
 /* MariaDB Connector/C names itself in mysql.h; libmysqlclient 8 dropped my_bool. */
 #if defined(LIBMARIADB) || defined(MARIADB_BASE_VERSION)
@@ -162,10 +163,19 @@ typedef struct my_cell {
     unsigned long width;
 } my_cell;
 
+/* Rows that were read, and their memory (mysql_rows.c). */
+typedef struct my_rows {
+    el_rowset set;
+    struct my_block *blocks;
+} my_rows;
+
+/* Empty, for rows of n columns; what *rows held is gone. */
+int el_my_rows_begin(my_rows **rows, int n, el_error *err);
+void el_my_rows_free(my_rows *rows);
+
 struct my_stmt {
     el_stmt base;
     MYSQL_STMT *handle; /* NULL: runs as text */
-    MYSQL_RES *result;  /* of a text */
     char *sql;
     size_t len;
     unsigned flags;
@@ -176,8 +186,11 @@ struct my_stmt {
     char *names; /* one block for all columns */
     my_cell *cells;
     MYSQL_BIND *binds;
+    el_value *values; /* of one row */
+    my_rows *rows;    /* of the whole result, unless a cursor holds it */
+    size_t next;      /* of them */
     bool bound;                      /* the client library knows `binds` */
-    bool row;                        /* a row is in the cells */
+    bool row;                        /* there is a current row; a cursor's is in the cells */
     bool cursor;                     /* rows come from a cursor on the server */
     bool more;                       /* further results follow on the wire */
     unsigned long batch, batch_left; /* rows per fetch from the cursor */
@@ -218,6 +231,9 @@ int el_my_execute(el_stmt *s, const el_value *args, int nargs, el_error *err);
 int el_my_fetch(el_stmt *s, el_error *err);
 int el_my_row(el_stmt *s, el_value *out, el_error *err);
 void el_my_reset(el_stmt *s);
+int el_my_take(el_stmt *s, void **result, size_t *nrows, el_error *err);
+void el_my_cell(void *result, size_t row, int column, el_value *out);
+void el_my_discard(void *result);
 void el_my_finalize(el_stmt *s);
 
 /* }====== */

@@ -406,8 +406,7 @@ static void add_near(my_message *m, const char *text) {
         add(m, "syntax error at the end of the statement");
     } else {
         add(m, "syntax error at line %ld near '%.*s%s'", strtol(line, NULL, 10),
-            n > 60 ? 60 : (int)n,
-            near, n > 60 ? "..." : "");
+            n > 60 ? 60 : (int)n, near, n > 60 ? "..." : "");
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
 **
 ** mysql_stmt.c - the life of a statement: prepared on the server, or sent as text where
-** that is refused or not worth it; rows stored at once, or pulled from a cursor.
+** that is refused or not worth it; rows read at once, or pulled from a cursor.
 */
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "mysql_driver.h"
 
 enum {
-    BATCH_MAX = 1000, /* rows per fetch from a cursor */
+    BATCH_MAX = 4000, /* rows per fetch from a cursor */
     BATCH_FIRST = 64,
     BATCH_FIRST_WIDE = 4,     /* where a row may be long, before its size is known */
     BATCH_BYTES = 256 * 1024, /* what a fetch should bring */
@@ -159,6 +159,7 @@ void el_my_finalize(el_stmt *base) {
         mysql_stmt_close(s->handle);
     }
     el_my_undescribe(s);
+    el_my_rows_free(s->rows);
     free(s->params);
     free(s->slots);
     free(s->sql);
@@ -189,26 +190,15 @@ static int drain(my_stmt *s, el_error *err) {
 /* Drops the result, so that nothing of it is in memory or on the server. */
 static void drop_result(my_stmt *s) {
     s->base.active = s->row = false;
-    if (s->result) {
-        mysql_free_result(s->result);
-        s->result = NULL;
-    } else if (!s->base.conn->open) {
-        /* libmysqlclient has let go of the statement: closing it is all one may do */
-    } else if (s->cursor) {
+    if (s->cursor && s->base.conn->open) {
+        /* after a lost link libmysqlclient has let go of the statement */
         mysql_stmt_reset(s->handle);
-    } else {
-        /* Connector/C frees stored rows only while some are unread; and a seek in an
-           empty result makes its next execute wait for rows that never come */
-        if (mysql_stmt_num_rows(s->handle) > 0) {
-            mysql_stmt_data_seek(s->handle, 0);
-        }
-        mysql_stmt_free_result(s->handle);
+        el_my_shrink(s);
     }
     s->cursor = false;
     if (s->more) {
         drain(s, NULL);
     }
-    el_my_shrink(s);
 }
 
 void el_my_reset(el_stmt *base) {
@@ -222,27 +212,51 @@ static int64_t count_of(uint64_t n) {
     return n == UINT64_MAX ? 0 : (int64_t)n;
 }
 
+/* Adds the row in the cells to those that are kept. */
+static int keep_row(my_stmt *s, el_error *err) {
+    for (int i = 0; i < s->base.ncolumns; i++) {
+        el_my_decode(&s->cells[i], &s->values[i]);
+    }
+    return el_rowset_append(&s->rows->set, s->values, err);
+}
+
+static int keep_text_rows(my_stmt *s, MYSQL_RES *result, el_error *err) {
+    MYSQL_ROW row;
+    int rc = el_my_describe(s, mysql_fetch_fields(result), mysql_num_fields(result), err);
+    if (rc == EL_OK) {
+        rc = el_my_rows_begin(&s->rows, s->base.ncolumns, err);
+    }
+    while (rc == EL_OK && (row = mysql_fetch_row(result))) {
+        rc = el_my_load_text(s, row, mysql_fetch_lengths(result), err);
+        rc = rc == EL_OK ? keep_row(s, err) : rc;
+    }
+    s->next = 0;
+    s->base.active = rc == EL_OK;
+    return rc;
+}
+
 static int run_text(my_stmt *s, el_error *err) {
     my_conn *c = (my_conn *)s->base.conn;
+    MYSQL_RES *result = NULL;
     my_begin(c);
     int failed = mysql_real_query(c->link, s->sql, (unsigned long)s->len);
     if (!failed) {
-        s->result = mysql_store_result(c->link);
-        failed = !s->result && mysql_field_count(c->link) > 0;
+        result = mysql_store_result(c->link);
+        failed = !result && mysql_field_count(c->link) > 0;
     }
     my_end(c);
     if (failed) {
         return el_my_fail(c, c->link, s->sql, s->len, err);
     }
-    if (!s->result) {
+    if (!result) {
         s->base.affected = count_of(mysql_affected_rows(c->link));
         s->base.last_id = (int64_t)mysql_insert_id(c->link);
         el_my_undescribe(s);
         return EL_OK;
     }
-    s->base.active = true;
-    return el_my_describe(s, mysql_fetch_fields(s->result), mysql_num_fields(s->result),
-                          err);
+    int rc = keep_text_rows(s, result, err);
+    mysql_free_result(result);
+    return rc;
 }
 
 /* The statement was prepared for columns that have changed since: once more. */
@@ -286,29 +300,66 @@ static int send_prepared(my_stmt *s, const el_value *args, el_error *err) {
     return el_my_fail_stmt(s, err);
 }
 
+/* Has the client library put rows into the cells. */
+static int bind_cells(my_stmt *s, el_error *err) {
+    if (!s->bound && mysql_stmt_bind_result(s->handle, s->binds)) {
+        return el_my_fail_stmt(s, err);
+    }
+    s->bound = true;
+    return EL_OK;
+}
+
+/* The next row off the wire: EL_ROW, EL_DONE or EL_FAIL. */
+static int read_row(my_stmt *s, el_error *err) {
+    if (bind_cells(s, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    int rc = mysql_stmt_fetch(s->handle);
+    if (rc == MYSQL_NO_DATA) {
+        return EL_DONE;
+    }
+    if (rc != 0 && rc != MYSQL_DATA_TRUNCATED) {
+        my_conn *c = (my_conn *)s->base.conn;
+        /* Connector/C tells the link alone of errors that come between rows. */
+        return mysql_stmt_errno(s->handle) ? el_my_fail_stmt(s, err)
+                                           : el_my_fail(c, c->link, s->sql, s->len, err);
+    }
+    return el_my_complete_row(s, err) == EL_OK ? EL_ROW : EL_FAIL;
+}
+
+/* Leaves nothing of the result on the wire. */
+static void abandon_rows(my_stmt *s) {
+    s->base.active = false;
+    if (s->base.conn->open) { /* else Connector/C's next execute waits for the rows */
+        mysql_stmt_free_result(s->handle);
+        mysql_stmt_reset(s->handle);
+    }
+    el_my_shrink(s);
+}
+
 /* Takes the whole result off the wire, unless a cursor on the server holds it. */
-static int store_result(my_stmt *s, el_error *err) {
+static int read_result(my_stmt *s, el_error *err) {
     my_conn *c = (my_conn *)s->base.conn;
     s->base.active = true;
+    s->next = 0;
     s->cursor = wants_cursor(s) && (c->link->server_status & SERVER_STATUS_CURSOR_EXISTS);
     if (s->cursor) {
         return EL_OK;
     }
+    int rc = el_my_rows_begin(&s->rows, s->base.ncolumns, err);
     my_begin(c);
-    int failed = mysql_stmt_store_result(s->handle);
+    while (rc != EL_FAIL && (rc = read_row(s, err)) == EL_ROW) {
+        rc = keep_row(s, err);
+    }
     my_end(c);
-    if (failed) { /* INSERT ... RETURNING whose error comes in the place of rows */
-        el_my_fail_stmt(s, err);
-        s->base.active = false;
-        if (s->base.conn->open) { /* else Connector/C's next execute waits for them */
-            mysql_stmt_reset(s->handle);
-        }
-        el_my_shrink(s);
+    if (rc == EL_FAIL) { /* also INSERT ... RETURNING whose error comes after rows */
+        abandon_rows(s);
         return EL_FAIL;
     }
     if (s->verb == MY_VERB_WRITE) { /* RETURNING: a row for each that was written */
-        s->base.affected = count_of(mysql_stmt_num_rows(s->handle));
+        s->base.affected = (int64_t)s->rows->set.nrows;
     }
+    el_my_shrink(s);
     s->more = mysql_more_results(c->link);
     if (s->more) {
         c->unread = s;
@@ -337,12 +388,10 @@ static int run_prepared(my_stmt *s, const el_value *args, el_error *err) {
         return EL_OK;
     }
     if (describe(s, err) != EL_OK) {
-        s->base.active = true;
-        store_result(s, err);
-        drop_result(s);
+        abandon_rows(s);
         return EL_FAIL;
     }
-    return store_result(s, err);
+    return read_result(s, err);
 }
 
 int el_my_execute(el_stmt *base, const el_value *args, int nargs, el_error *err) {
@@ -377,59 +426,44 @@ static void next_batch(my_stmt *s) {
 }
 
 static int end_of_rows(my_stmt *s, el_error *err) {
-    s->cursor = false; /* read to its end, so the server has closed it */
+    if (s->cursor) { /* read to its end, so the server has closed it */
+        s->cursor = false;
+        el_my_shrink(s);
+    }
     int rc = s->more ? drain(s, err) : EL_OK;
     drop_result(s);
     return rc == EL_OK ? EL_DONE : EL_FAIL;
 }
 
-static int fetch_text(my_stmt *s, el_error *err) {
-    MYSQL_ROW row = mysql_fetch_row(s->result);
-    if (!row) {
-        drop_result(s);
-        return EL_DONE;
-    }
-    if (el_my_load_text(s, row, mysql_fetch_lengths(s->result), err) != EL_OK) {
+static int fetch_kept(my_stmt *s, el_error *err) {
+    if (el_my_usable((my_conn *)s->base.conn, ((my_conn *)s->base.conn)->unread, err) !=
+        EL_OK) {
         drop_result(s);
         return EL_FAIL;
     }
-    return EL_ROW;
+    return s->next++ < s->rows->set.nrows ? EL_ROW : end_of_rows(s, err);
 }
 
-static int fetch_prepared(my_stmt *s, el_error *err) {
+static int fetch_from_cursor(my_stmt *s, el_error *err) {
     my_conn *c = (my_conn *)s->base.conn;
-    if (el_my_usable(c, s->cursor ? s : c->unread, err) != EL_OK) {
+    if (el_my_usable(c, s, err) != EL_OK) {
         drop_result(s);
         return EL_FAIL;
     }
-    if (s->cursor) {
-        if (s->batch_left == 0) {
-            next_batch(s);
-        }
-        s->batch_left--;
+    if (s->batch_left == 0) {
+        next_batch(s);
     }
-    if (!s->bound && mysql_stmt_bind_result(s->handle, s->binds)) {
-        el_my_fail_stmt(s, err);
-        drop_result(s);
-        return EL_FAIL;
-    }
-    s->bound = true;
+    s->batch_left--;
     my_begin(c);
-    int rc = mysql_stmt_fetch(s->handle);
+    int rc = read_row(s, err);
     my_end(c);
-    if (rc == MYSQL_NO_DATA) {
+    if (rc == EL_DONE) {
         return end_of_rows(s, err);
     }
-    if (rc != 0 && rc != MYSQL_DATA_TRUNCATED) {
-        el_my_fail_stmt(s, err);
+    if (rc == EL_FAIL) {
         drop_result(s);
-        return EL_FAIL;
     }
-    if (el_my_complete_row(s, err) != EL_OK) {
-        drop_result(s);
-        return EL_FAIL;
-    }
-    return EL_ROW;
+    return rc;
 }
 
 int el_my_fetch(el_stmt *base, el_error *err) {
@@ -438,7 +472,7 @@ int el_my_fetch(el_stmt *base, el_error *err) {
         return EL_DONE;
     }
     s->row = false;
-    int rc = s->result ? fetch_text(s, err) : fetch_prepared(s, err);
+    int rc = s->cursor ? fetch_from_cursor(s, err) : fetch_kept(s, err);
     s->row = rc == EL_ROW;
     return rc;
 }
@@ -448,8 +482,15 @@ int el_my_row(el_stmt *base, el_value *out, el_error *err) {
     if (!s->row) {
         return el_fail(err, EL_ERR_MISUSE, 0, "no row: fetch one first");
     }
+    if (s->cursor) {
+        for (int i = 0; i < base->ncolumns; i++) {
+            el_my_decode(&s->cells[i], &out[i]);
+        }
+        return EL_OK;
+    }
+    const unsigned char *row = el_rowset_row(&s->rows->set, s->next - 1);
     for (int i = 0; i < base->ncolumns; i++) {
-        el_my_decode(&s->cells[i], &out[i]);
+        el_row_cell(row, base->ncolumns, i, &out[i]);
     }
     return EL_OK;
 }

@@ -331,10 +331,12 @@ void el_my_undescribe(my_stmt *s) {
     }
     free(s->cells);
     free(s->binds);
+    free(s->values);
     free(s->columns);
     free(s->names);
     s->cells = NULL;
     s->binds = NULL;
+    s->values = NULL;
     s->columns = NULL;
     s->names = NULL;
     s->base.columns = NULL;
@@ -356,9 +358,10 @@ int el_my_describe(my_stmt *s, const MYSQL_FIELD *fields, unsigned n, el_error *
     }
     s->cells = calloc(n, sizeof *s->cells);
     s->binds = calloc(n, sizeof *s->binds);
+    s->values = calloc(n, sizeof *s->values);
     s->columns = calloc(n, sizeof *s->columns);
     s->names = malloc(bytes);
-    if (!s->cells || !s->binds || !s->columns || !s->names) {
+    if (!s->cells || !s->binds || !s->values || !s->columns || !s->names) {
         el_my_undescribe(s);
         return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a result of %u columns", n);
     }

@@ -100,12 +100,24 @@ static bool has_binary(Oid type) {
     }
 }
 
-/* Rules, row level security, views: the server says 0A000 or 42809. */
+/*
+** Rules and row level security (0A000) and views (42809) take no COPY; of a view the
+** server says so once it has the rows.
+*/
+static int copy_error(el_error *err, const pg_conn *c, const PGresult *r) {
+    el_pg_error(err, c, r);
+    if (strcmp(err->sqlstate, "42809") == 0) {
+        err->kind = EL_ERR_UNSUPPORTED;
+    }
+    return EL_FAIL;
+}
+
 static int start_copy(pg_bulk *b, bool binary, el_error *err) {
     static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0"; /* and one more zero */
     pg_conn *c = conn_of(b);
     b->binary = binary;
-    strcpy(b->sql + b->sql_length, binary ? BINARY_TAIL : TEXT_TAIL);
+    const char *tail = binary ? BINARY_TAIL : TEXT_TAIL;
+    memcpy(b->sql + b->sql_length, tail, strlen(tail) + 1);
     b->n = binary ? sizeof head : 0;
     memcpy(b->data, head, b->n);
     if (el_pg_start(c, &c->main, err) != EL_OK) {
@@ -119,7 +131,7 @@ static int start_copy(pg_bulk *b, bool binary, el_error *err) {
         return EL_OK;
     }
     if (r != NULL) {
-        el_pg_error(err, c, r);
+        copy_error(err, c, r);
         PQclear(r);
     }
     while (sent && (r = PQgetResult(c->main.pg)) != NULL) {
@@ -128,9 +140,6 @@ static int start_copy(pg_bulk *b, bool binary, el_error *err) {
     el_pg_end(c, &c->main);
     if (PQstatus(c->main.pg) != CONNECTION_OK) {
         el_pg_lost(err, c, NULL, true);
-    }
-    if (strcmp(err->sqlstate, "42809") == 0) {
-        err->kind = EL_ERR_UNSUPPORTED;
     }
     return el_fail(err, EL_ERR_OTHER, 0, "%s did not begin a COPY", c->where);
 }
@@ -153,7 +162,7 @@ int el_pg_bulk_begin(el_bulk **out, el_conn *base, const char *into, int ncolumn
         rc = el_fail(err, EL_ERR_NOMEM, 0, "out of memory for a COPY");
     }
     rc = rc == EL_OK ? learn_types(b, into, err) : rc;
-    bool binary = true;
+    bool binary = rc == EL_OK;
     for (int i = 0; i < ncolumns && binary; i++) {
         binary = has_binary(b->types[i]);
     }
@@ -516,7 +525,7 @@ static int end_copy(pg_bulk *b, bool good, el_error *err) {
     } else if (bad != NULL && (good || b->refused)) {
         int64_t line = line_of(bad);
         b->base.failed = line > 0 ? b->ended + line : 0;
-        rc = el_pg_error(err, c, bad);
+        rc = copy_error(err, c, bad);
     }
     PQclear(bad);
     b->over = true;

@@ -459,6 +459,10 @@ static int step(scan *s) {
     case '-':
         return begins_dashes(s) ? line_comment(s) : skip(s);
     case '#':
+        if (s->dialect == EL_DIALECT_SQLITE) {
+            return fail_at(s, EL_ERR_MISUSE, s->p, "a placeholder with #",
+                           "write it :name");
+        }
         return my ? line_comment(s) : skip(s);
     case '/':
         return peek(s, 1) == '*' ? block_comment(s) : skip(s);

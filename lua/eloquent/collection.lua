@@ -343,7 +343,7 @@ end
 local function add(a, b)
     local total = a + b
     if math.type(a) == "integer" and math.type(b) == "integer" and (a ~ total) & (b ~ total) < 0 then
-        return require("eloquent.core.decimal").new(a) + b
+        return require("eloquent.core.decimal")(a) + b
     end
     return total
 end
@@ -362,12 +362,14 @@ end
 --- is nothing.
 ---@param field string|function|nil
 function List:avg(field)
-    local total, count = 0, 0
+    local total, count, whole = 0, 0, true
     values(self, field, "avg", function(value)
-        total, count = add(total, value), count + 1
+        total, count, whole = add(total, value), count + 1, whole and type(value) == "number"
     end)
     if count == 0 then
         return nil
+    elseif whole and type(total) == "userdata" then
+        return total:tonumber() / count
     elseif type(total) == "userdata" then
         return total:div(count, total:scale() + 4)
     end

@@ -14,6 +14,10 @@ local ISOLATIONS <const> = {
     serializable = true,
 }
 
+--- The connections of the transactions that are running now, the innermost last.
+---@type eloquent.Connection[]
+local running = {}
+
 --- Longest pause between two attempts, in seconds.
 local LONGEST_PAUSE <const> = 0.5
 
@@ -71,7 +75,10 @@ end
 --- Calls `fn` for one level; returns ok, then the results or the error. Nothing in it can
 --- yield to the outside: other code would run inside a transaction that it doesn't know of.
 local function call(connection, fn)
-    local results = table.pack(connection:core():protect(fn, connection))
+    local core = connection:core()
+    running[#running + 1] = connection
+    local results = table.pack(core:protect(fn, connection))
+    running[#running] = nil
     local why = results[2]
     if not results[1] and type(why) == "string" and why:find("yield across a C-call", 1, true) then
         results[2] = errors.new({
@@ -214,12 +221,12 @@ end
 --- Calls `fn` once the outermost transaction has committed; at once when there is none.
 --- With a rollback it is dropped.
 ---@param fn fun()
----@param name? string  the connection's name; the default one when left out
+---@param name? string  the connection's name; that of the transaction it stands in when left out
 function transaction.afterCommit(fn, name)
     if type(fn) ~= "function" then
         misuse("afterCommit takes a function, got a %s", type(fn))
     end
-    local connection = require("eloquent.connections").get(name)
+    local connection = name == nil and running[#running] or require("eloquent.connections").get(name)
     local callbacks = connection._after_commit
     if callbacks then
         callbacks[#callbacks + 1] = fn

@@ -2,7 +2,8 @@
 **
 ** The core modules with a Lua allocator that fails: at every allocation of a script in
 ** turn, once or from there on.  Nothing may be lost by it, above all no statement: a table
-** that one of them still reads could not be dropped.
+** that one of them still reads could not be dropped.  And with finalisers that do their
+** worst in the middle: a sanitizer sees what they take away.
 */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -182,7 +183,82 @@ static void nothing_is_lost(void **state) {
     }
 }
 
+/* {====== Finalisers ====== */
+
+/* arm(when, what): the finaliser that runs as the `when`-th one calls `what`. */
+static const char arming[] =
+    "function arm(when, what)\n"
+    "    runs = 0\n"
+    "    local function again()\n"
+    "        setmetatable({}, { __gc = function()\n"
+    "            if over then return end\n"
+    "            runs = runs + 1\n"
+    "            if runs == when then what() else again() end\n"
+    "        end })\n"
+    "    end\n"
+    "    collectgarbage()\n"
+    "    collectgarbage('incremental', 1, 1000, 1)\n" /* a step at every allocation */
+    "    again()\n"
+    "end\n"
+    "victim = {}\n"
+    "for i = 1, 40 do victim[('key ' .. i):rep(9)] = ('v'):rep(900) end\n";
+
+static const char *const deeds[] = {
+    "conn:close()",
+    "conn:select(all)",
+    "conn:transact('rollback')",
+    "if kept then kept() end",
+    "if kept then kept:close() end",
+    "for key in pairs(victim) do victim[key] = nil end",
+};
+
+static const struct {
+    const char *name, *code;
+} more_scripts[] = {
+    {"JSON", "json.encode({ victim, victim })"},
+    {"cursor by hand", "kept = conn:cursor(all) for i = 1, 12 do local r = kept() end"},
+    {"cursor of wide rows by hand", "kept = conn:cursor(wide) while kept() do end"},
+};
+
+/* False once no finaliser runs so late. */
+static bool interfere(const char *code, const char *deed, int when) {
+    memory m = {.left = -1};
+    lua_State *L = new_state(&m);
+    if (luaL_dostring(L, prelude) != LUA_OK || luaL_dostring(L, arming) != LUA_OK) {
+        fail_msg("prelude: %s", luaL_tolstring(L, -1, NULL));
+    }
+    assert_int_equal(LUA_OK, luaL_loadstring(L, code));
+    lua_getglobal(L, "arm");
+    lua_pushinteger(L, when);
+    assert_int_equal(LUA_OK, luaL_loadstring(L, deed));
+    lua_call(L, 2, 0);
+    lua_pcall(L, 0, 0, 0); /* with such a finaliser it may well fail */
+    lua_pushboolean(L, 1);
+    lua_setglobal(L, "over");
+    lua_getglobal(L, "runs");
+    bool reached = lua_tointeger(L, -1) >= when;
+    lua_close(L);
+    return reached;
+}
+
+static void finalisers_break_nothing(void **state) {
+    (void)state;
+    enum { SCRIPTS = sizeof scripts / sizeof *scripts,
+           MORE = sizeof more_scripts / sizeof *more_scripts,
+           OFTEN = 60 };
+    for (size_t i = 0; i < SCRIPTS + MORE; i++) {
+        const char *code = i < SCRIPTS ? scripts[i].code : more_scripts[i - SCRIPTS].code;
+        for (size_t k = 0; k < sizeof deeds / sizeof *deeds; k++) {
+            for (int when = 1; when < OFTEN && interfere(code, deeds[k], when); when++) {
+            }
+        }
+    }
+}
+
+/* }====== */
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_is_lost)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_is_lost),
+                                       cmocka_unit_test(finalisers_break_nothing)};
     return cmocka_run_group_tests_name("core, without memory", tests, NULL, NULL);
 }

@@ -354,6 +354,7 @@ static void refuses_what_cannot_be_right(void **state) {
          "a placeholder with a strange name at line 1, column 3"},
         {SQLITE, ":$", EL_ERR_MISUSE, "a placeholder with a strange name"},
         {SQLITE, "1 = @1", EL_ERR_MISUSE, "a placeholder with @ at line 1, column 5"},
+        {SQLITE, "1 = #a", EL_ERR_MISUSE, "a placeholder with # at line 1, column 5"},
         {SQLITE, "$::a", EL_ERR_MISUSE, "a placeholder with $ at line 1, column 1"},
         {SQLITE, ":\xC3\xA4", EL_ERR_MISUSE, "a placeholder with a strange name"},
         {PG, ":\xC3\xA4", EL_ERR_MISUSE, "a placeholder with a strange name"},

@@ -358,6 +358,31 @@ static void survives_a_failing_malloc(void **state) {
     el_statements_free(cache);
 }
 
+static void takes_back_what_nobody_released(void **state) {
+    (void)state;
+    el_statements *cache = el_statements_new(conn, EL_STATEMENTS_LIMIT);
+    el_stmt *lost = get(cache, "SELECT a FROM t", 0);
+    el_stmt *cursor = get(cache, "SELECT a FROM t ORDER BY a DESC", 0);
+    el_statements_hold(cache, cursor);
+    assert_int_equal(conn->driver->execute(lost, NULL, 0, &err), EL_OK);
+    assert_int_equal(conn->driver->execute(cursor, NULL, 0, &err), EL_OK);
+    assert_int_equal(conn->refs, 4);
+    el_statements_reclaim(cache);
+    assert_int_equal(conn->refs, 3);
+    assert_int_equal(first_integer(cursor), 3);
+    el_statements_release(cache, cursor);
+    assert_int_equal(el_statements_idle(cache), 1);
+    /* the next user of a kept statement holds it anew, or not */
+    cursor = get(cache, "SELECT a FROM t ORDER BY a DESC", 0);
+    el_statements_reclaim(cache);
+    assert_int_equal(conn->refs, 2);
+    /* the last one ends a cache that its owner has freed */
+    get(cache, "SELECT a FROM t", 0);
+    el_statements_free(cache);
+    assert_int_equal(conn->refs, 3);
+    el_statements_reclaim(cache);
+}
+
 int main(void) {
 #define SPEC(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -375,6 +400,7 @@ int main(void) {
         SPEC(bad_sql_keeps_nothing),
         SPEC(long_and_odd_texts_differ),
         SPEC(survives_a_failing_malloc),
+        SPEC(takes_back_what_nobody_released),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

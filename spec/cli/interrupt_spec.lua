@@ -55,6 +55,36 @@ describe("Ctrl-C", function()
         assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\n", stderr = "" }, r)
     end)
 
+    it("ends a program that os.exit is closing", function()
+        local dir = helper.tmpdir()
+        -- more than a pipe takes when nobody reads: the flush at the end has to wait
+        helper.write(dir, "script.lua", [[
+            io.write(("x"):rep(65536))
+            io.write(("y"):rep(1000))
+            io.open("ready", "w"):close()
+            os.exit(0)
+        ]])
+        local r = helper.shell(([[
+            mkfifo pipe
+            sleep 30 <pipe &
+            reader=$!
+            env --default-signal=INT %s run script.lua >pipe &
+            pid=$!
+            tries=0
+            while [ ! -e ready ] && [ $tries -lt 200 ]; do
+                sleep 0.05
+                tries=$((tries + 1))
+            done
+            sleep 0.3
+            kill -INT $pid
+            wait $pid
+            status=$?
+            kill $reader
+            exit $status
+        ]]):format(helper.quote(helper.binary())), { dir = dir })
+        assert.same({ status = 130, stdout = "", stderr = "" }, r)
+    end)
+
     it("twice ends a script that catches everything", function()
         local r = interrupt(ready .. "while true do pcall(function() while true do end end) end", "1 2")
         assert.equal(130, r.status)

@@ -98,7 +98,7 @@ end
 -- else of kind "syntax" would mean that the name was read as SQL.
 local UNKNOWN_STATES <const> = {
     ["42703"] = true, ["42P01"] = true, ["3F000"] = true, ["42S22"] = true, ["42S02"] = true, ["42602"] = true,
-    ["3D000"] = true, ["42701"] = true,
+    ["3D000"] = true, ["42701"] = true, ["42883"] = true,
 }
 local UNKNOWN_CODES <const> = { [1059] = true, [1102] = true, [1103] = true, [1166] = true, [1280] = true }
 

@@ -106,6 +106,30 @@ describe("a statement", function()
     end)
 end)
 
+describe("rows in bulk", function()
+    it("end when the connection is closed meanwhile", function()
+        local conn = connection.open("main", "sqlite", { path = ":memory:" })
+        conn:script("create table t (a integer, b text)")
+        local columns = { { name = "a", type = "integer" }, { name = "b", type = "string" } }
+        local known = shape.new({ model = "T", columns = columns })
+        local rows, made = {}, 0
+        for i = 1, 100 do
+            rows[i] = { a = i }
+        end
+        local function b()
+            made = made + 1
+            if made == 5 then
+                conn:close()
+            end
+            return "text"
+        end
+        local ok, err = pcall(conn.bulk, conn, known, "t (a, b)", { "a", "b" }, { false, b }, rows, 1, 10)
+        assert.is_false(ok)
+        assert.equal("misuse", err.kind)
+        assert.matches("'main' is closed", err.message)
+    end)
+end)
+
 describe("a cursor", function()
     local conn, cursor
 

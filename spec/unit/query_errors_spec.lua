@@ -18,6 +18,15 @@ local cases = {
     { "SQL as an order", function(q) q:orderBy("name; drop table users"):toSql() end, "has no column" },
     { "an empty name", function(q) q:where("", 1) end, "a name" },
     { "a name with NUL", function() builder.table(world.connection("pg"), "a\0b") end, "NUL byte" },
+    { "a name that is no UTF-8", function() builder.table(world.connection("pg"), "a\xff"):toSql() end, "UTF-8" },
+    { "a name that the server would cut", function()
+        builder.table(world.connection("pg"), ("x"):rep(64)):toSql()
+    end, "is cut to 63 bytes" },
+    { "a name of four parts", function()
+        builder.table(world.connection("pg"), "t"):where("a.b.c.d", 1):toSql()
+    end, "has 4 parts" },
+    { "all columns as one", function() builder.table(world.connection("pg"), "t"):where("t.*", 1) end, "for select" },
+    { "the sum of all columns", function() builder.table(world.connection("pg"), "t"):sum("*") end, "for select" },
     { "half a name", function(q) q:where("users.", 1) end, "empty part" },
     { "nil", function(q) q:where("name", nil) end, "eloquent.null" },
     { "nil after an operator", function(q) q:where("age", ">", nil) end, "eloquent.null" },

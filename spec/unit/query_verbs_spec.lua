@@ -328,7 +328,11 @@ describe("inserting", function()
     end
 
     it("hands many rows over in one transaction", function()
-        local into = { sqlite = '"users" ("name", "age")', pg = '"users" ("name", "age")', mysql = "`users` (`name`, `age`)" }
+        local into = {
+            sqlite = '"users" ("name", "age")',
+            pg = '"users" ("name", "age")',
+            mysql = "`users` (`name`, `age`)",
+        }
         for driver, text in pairs(into) do
             local q, connection = world.query(User, driver)
             assert.equal(2345, q:insert(numbered(2345)))
@@ -403,7 +407,7 @@ describe("inserting", function()
         q:upsert({ name = "a", age = 1 }, { "name" }, { "age", bio = builder.raw("concat(bio, ?)", { "!" }) })
         local sql, args = last(connection)
         assert.equal("insert into `users` (`name`, `age`) values (?, ?) "
-            .. "on duplicate key update `age` = values(`age`), `bio` = concat(bio, ?)", sql)
+            .. "on duplicate key update `bio` = concat(bio, ?), `age` = values(`age`)", sql)
         assert.same({ "a", 1, "!" }, args)
         q, connection = world.query(Post, "pg")
         q:upsert({ title = "a", user_id = 1 }, { "title" })
@@ -414,12 +418,12 @@ describe("inserting", function()
 end)
 
 describe("changing rows", function()
-    it("updates in the order of the schema, values before conditions", function()
+    it("updates in the order of the schema, SQL first, values before conditions", function()
         local q, connection = world.query(User, "pg", { 3 })
         assert.equal(3, q:where("id", 5):update({ bio = null, age = builder.raw("age + ?", { 2 }), name = "x" }))
         local sql, args = last(connection)
-        assert.equal('update "users" set "name" = $1, "age" = age + $2, "bio" = $3 where "id" = $4', sql)
-        assert.same({ "x", 2, null, 5 }, args)
+        assert.equal('update "users" set "age" = age + $1, "name" = $2, "bio" = $3 where "id" = $4', sql)
+        assert.same({ 2, "x", null, 5 }, args)
     end)
 
     it("sets updated_at", function()
@@ -451,12 +455,13 @@ describe("changing rows", function()
     end)
 
     it("adds on the server, exactly", function()
-        local q, connection = world.query(User, "sqlite")
+        local q, connection = world.query(User, "pg")
         q:where("id", 1):increment("age", 2, { name = "x" })
         local sql, args = last(connection)
-        assert.equal('update "users" set "age" = "age" + ?, "name" = ? where "id" = ?', sql)
+        assert.equal('update "users" set "age" = "age" + $1, "name" = $2 where "id" = $3', sql)
         assert.same({ 2, "x", 1 }, args)
-        q:decrement("balance")
+        q, connection = world.query(User, "sqlite")
+        q:where("id", 1):decrement("balance")
         assert.equal('update "users" set "balance" = decimal_sub("balance", ?) where "id" = ?', (last(connection)))
     end)
 

@@ -121,16 +121,16 @@ local function update(record, model, key, lenient)
         return record
     end
     need_key(model, "saved")
-    local stamp = model._timestamps and model._timestamps.updated
-    if stamp and not core.isDirty(record, stamp) then
-        set(record, stamp, now())
+    local stamped = model._timestamps and model._timestamps.updated
+    if stamped and not core.isDirty(record, stamped) then
+        set(record, stamped, now())
         key = mask(record)
     else
-        stamp = nil
+        stamped = nil
     end
     local connection = model._via or for_model(model)
     if connection._journal then
-        journal.updating(connection._journal, record, stamp)
+        journal.updating(connection._journal, record, stamped)
     end
     local plans = model._plans
     if not plans or plans.connection ~= connection then

@@ -82,6 +82,8 @@ return function(Query, builder)
         local total = scalar(self, "sum", field)
         if total == nil then
             return 0
+        elseif type(total) == "string" then -- a decimal of SQLite
+            total = require("eloquent.core.decimal")(total)
         end
         return column and column.type == "decimal" and total or whole(total)
     end

@@ -66,6 +66,14 @@ function mysql.aggregate_of(_, fn, text, column)
     return base.aggregate_of(nil, fn, text)
 end
 
+-- Older servers take an alias in a delete of several tables only.
+function mysql:delete(cx, q)
+    local text = base.delete(self, cx, q)
+    return q.alias and text:gsub("^delete from", function()
+        return "delete " .. self:quote(q.alias) .. " from"
+    end, 1) or text
+end
+
 function mysql:given(name)
     return "values(" .. self:quote(name) .. ")"
 end

@@ -60,23 +60,37 @@ function sqlite.in_list(_, cx, left, first, kind, is_not)
     return left .. (is_not and " not" or "") .. " in (select value from json_each(" .. list .. "))"
 end
 
--- Decimals are texts here, so that they stay exact; these functions of the driver reckon with them.
+-- Decimals are texts here, so that they stay exact; these functions of the driver reckon with them. Where the column
+-- isn't known, its values tell what it is.
 function sqlite.aggregate_of(_, fn, text, column)
     if fn == "sum" and column and column.type == "decimal" then
         return "decimal_sum(" .. text .. ")"
+    elseif fn == "sum" and not column then
+        return (("iif(max(typeof(%s)) = 'text', decimal_sum(iif(typeof(%s) = 'text', %s, null)), sum(%s))"):gsub("%%s",
+            function()
+                return text
+            end))
     end
     return base.aggregate_of(nil, fn, text)
 end
+
+-- An integer beyond 64 bits would become a float, silently; abs() of the least one raises.
+local overflow <const> = "abs(-9223372036854775807 - 1)"
 
 function sqlite.sum_of(_, name, sign, placeholder, column)
     if column and column.type == "decimal" then
         return (sign == "-" and "decimal_sub(" or "decimal_add(") .. name .. ", " .. placeholder .. ")"
     elseif column and column.type:find("[iI]nteger$") then
-        -- Beyond 64 bits a sum becomes a float here, silently; abs() of the least integer raises.
-        return "(select iif(typeof(v) = 'real', abs(-9223372036854775807 - 1), v) from (select " .. name .. " " .. sign
+        return "(select iif(typeof(v) = 'real', " .. overflow .. ", v) from (select " .. name .. " " .. sign
             .. " " .. placeholder .. " as v))"
+    elseif column then
+        return base.sum_of(nil, name, sign, placeholder)
     end
-    return base.sum_of(nil, name, sign, placeholder)
+    local decimal = (sign == "-" and "decimal_sub" or "decimal_add") .. "(a, b)"
+    local sum = "a " .. sign .. " b"
+    return "(select case when typeof(a) = 'text' then " .. decimal .. " when typeof(a) = 'integer' and typeof(b) = "
+        .. "'integer' and typeof(" .. sum .. ") = 'real' then " .. overflow .. " else " .. sum .. " end from (select "
+        .. name .. " as a, " .. placeholder .. " as b))"
 end
 
 function sqlite:truncate(_, q)
