@@ -234,7 +234,7 @@ local function measure(workload)
 end
 
 engine:open()
-local _cleanup <close> = setmetatable({}, {
+local _ <close> = setmetatable({}, {
     __close = function()
         engine:close()
     end,

@@ -185,6 +185,19 @@ engines.suite("exactness", function(engine)
         end)
     end)
 
+    it("verbs that go by key say so where there is none", function()
+        local Keyless = eloquent.SqlModel "Keyless" {
+            tableName = "exact_readers",
+            connectionName = engine.name,
+            schema = { note_id = column("integer") },
+        }
+        for _, verb in ipairs({ "updateById", "deleteById" }) do
+            local err = failure(Keyless[verb], Keyless, 1, { note_id = 2 })
+            assert.equal("misuse", err.kind)
+            assert.truthy(err.message:find("primary key", 1, true))
+        end
+    end)
+
     it("a table of a schema has all verbs", function()
         local db, name = engine:db(), "exact_place.things"
         if engine.name == "sqlite" then

@@ -210,6 +210,13 @@ function Model:findOneBy(field, value)
     return self:query():where(field, value):first()
 end
 
+local function by_key(model, key, verb)
+    if not model._key then
+        misuse("%s goes by the primary key, and %s has none", verb, model._name)
+    end
+    return model:query():where(model._key, key)
+end
+
 --- Writes columns of the row with that key.
 ---@param key any
 ---@param data table<string, any>
@@ -217,7 +224,7 @@ end
 function Model:updateById(key, data)
     check_colon(self)
     self:_checkFillable(data)
-    return self:query():where(self._key, key):update(data)
+    return by_key(self, key, "updateById"):update(data)
 end
 
 --- Deletes the row with that key.
@@ -225,7 +232,7 @@ end
 ---@return integer rows
 function Model:deleteById(key)
     check_colon(self)
-    return self:query():where(self._key, key):delete()
+    return by_key(self, key, "deleteById"):delete()
 end
 
 --- Brings back the softly deleted row with that key.
@@ -233,7 +240,7 @@ end
 ---@return integer rows
 function Model:restoreById(key)
     check_colon(self)
-    return self:query():where(self._key, key):restore()
+    return by_key(self, key, "restoreById"):restore()
 end
 
 --- Runs `fn` in a transaction on the model's connection; see eloquent.transaction.
