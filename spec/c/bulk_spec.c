@@ -145,7 +145,10 @@ static void make_row(el_value *v, int64_t i) {
     char *name = slots[i % 8192];
     snprintf(name, sizeof slots[0], "n%lld\t\\N\n", (long long)i);
     v[0] = (el_value){.type = EL_INT, .u.i = i};
-    v[1] = i % 5 == 0 ? (el_value){.type = EL_NULL} : text(name);
+    v[1] = text(name);
+    if (i % 5 == 0) {
+        v[1].type = EL_NULL;
+    }
     v[2] = (el_value){.type = EL_FLOAT, .u.d = (double)i / 4};
 }
 
