@@ -90,6 +90,32 @@ static int get_dirty(lua_State *L) {
     return 1;
 }
 
+/*
+** record.baseline(record, known?): a table with the original values of what was written
+** and not saved, NULL as the null value; what `known` has already stays.
+*/
+static int get_baseline(lua_State *L) {
+    elL_record *r = elL_checkrecord(L, 1);
+    const elL_shape *s = r->shape;
+    lua_settop(L, 2);
+    if (!lua_istable(L, 2)) {
+        lua_createtable(L, 0, 2);
+        lua_replace(L, 2);
+    }
+    for (int i = 0; i < s->nschema; i++) {
+        if (elL_record_isdirty(L, 1, r, i) &&
+            lua_getfield(L, 2, s->column[i].name) == LUA_TNIL) {
+            elL_record_pushoriginal(L, 1, r, i);
+            if (lua_isnil(L, -1)) {
+                elL_pushnull(L);
+            }
+            lua_setfield(L, 2, s->column[i].name);
+        }
+        lua_settop(L, 2);
+    }
+    return 1;
+}
+
 /* record.isDirty(record, name?) */
 static int get_is_dirty(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
@@ -173,8 +199,7 @@ static int get_status(lua_State *L) {
 }
 
 /*
-** record.detach(record, names?): makes it a new record, which stands for no row.  All
-*that
+** record.detach(record, names?): makes it a new record, which stands for no row.  All that
 ** it has (or the columns that are keys of `names`) counts as written and not saved.
 */
 static int detach(lua_State *L) {
@@ -313,6 +338,7 @@ int luaopen_eloquent_core_record(lua_State *L) {
         {"exists", get_exists},    {"setExists", set_exists},
         {"shape", get_shape},      {"model", get_model},
         {"status", get_status},    {"detach", detach},
+        {"baseline", get_baseline},
         {"absorb", absorb},        {"collection", get_collection},
         {"extra", get_extra},      {"toTable", to_table},
         {"is", is_record},         {NULL, NULL}};

@@ -373,7 +373,7 @@ static void takes_back_what_nobody_released(void **state) {
     el_statements_release(cache, cursor);
     assert_int_equal(el_statements_idle(cache), 1);
     /* the next user of a kept statement holds it anew, or not */
-    cursor = get(cache, "SELECT a FROM t ORDER BY a DESC", 0);
+    get(cache, "SELECT a FROM t ORDER BY a DESC", 0);
     el_statements_reclaim(cache);
     assert_int_equal(conn->refs, 2);
     /* the last one ends a cache that its owner has freed */

@@ -8,13 +8,13 @@ local null = require("eloquent.core.null")
 
 local journal = {}
 
---- An entry is the mask of what the script had set, for a record that was new; or a table.
----@class eloquent.JournalEntry
----@field new integer|string|nil   that mask, when the record was written again after it
----@field originals table<string, any>  values of the columns written since, as the row had them
----@field stamp string|nil         timestamp column that was set by the model
+--- An entry is the mask of what the script had set, for a record that was new. For others
+--- it is a table: the values of the columns written since, as the row had them, by name,
+--- and at these places:
+local NEW <const> = 1 -- that mask, of a new record that was written again
+local STAMP <const> = 2 -- the timestamp column that the model has set
 
----@alias eloquent.Journal table<eloquent.Record, integer|string|eloquent.JournalEntry>
+---@alias eloquent.Journal table<eloquent.Record, integer|string|table>
 
 ---@return eloquent.Journal
 function journal.new()
@@ -24,17 +24,10 @@ end
 local function entry_of(self, record)
     local entry = self[record]
     if type(entry) ~= "table" then
-        entry = { new = entry, originals = {} }
+        entry = { [NEW] = entry }
         self[record] = entry
     end
     return entry
-end
-
-local function keep(entry, record, name)
-    if entry.originals[name] == nil then
-        local value = core.original(record, name)
-        entry.originals[name] = value == nil and null or value
-    end
 end
 
 --- Before a new record is inserted; `written` is the mask of what the script has set.
@@ -46,16 +39,25 @@ end
 
 --- Before a record is updated; `stamp` is the timestamp column that the model has set.
 function journal.updating(self, record, stamp)
-    local entry = entry_of(self, record)
-    entry.stamp = stamp or entry.stamp
-    for _, name in ipairs(core.dirty(record)) do
-        keep(entry, record, name)
+    local entry = self[record]
+    if entry == nil then
+        entry = core.baseline(record)
+        self[record] = entry
+    else
+        entry = core.baseline(record, entry_of(self, record))
+    end
+    if stamp then
+        entry[STAMP] = stamp
     end
 end
 
 --- Before a record's row is deleted.
 function journal.deleting(self, record, key)
-    keep(entry_of(self, record), record, key)
+    local entry = entry_of(self, record)
+    if entry[key] == nil then
+        local value = core.original(record, key)
+        entry[key] = value == nil and null or value
+    end
 end
 
 -- The columns of a mask, as keys of a table.
@@ -71,12 +73,23 @@ local function add_names(names, mask, model)
     end
 end
 
+-- The columns of an entry, with their values.
+local function columns_of(entry)
+    local values = {}
+    for name, value in pairs(entry) do
+        if type(name) == "string" then
+            values[name] = value
+        end
+    end
+    return values
+end
+
 local function undo_insert(record, entry)
     local names, mask = {}, entry
     if type(entry) == "table" then
-        mask = entry.new
-        for name in pairs(entry.originals) do
-            names[name] = name ~= entry.stamp or nil
+        mask = entry[NEW]
+        for name in pairs(columns_of(entry)) do
+            names[name] = name ~= entry[STAMP] or nil
         end
     end
     add_names(names, mask, core.model(record))
@@ -84,7 +97,7 @@ local function undo_insert(record, entry)
 end
 
 local function undo_update(record, entry)
-    local now = {}
+    local originals, now = columns_of(entry), {}
     local function note(name)
         local value = core.get(record, name)
         now[name] = value == nil and null or value
@@ -92,11 +105,11 @@ local function undo_update(record, entry)
     for _, name in ipairs(core.dirty(record)) do
         note(name)
     end
-    for name in pairs(entry.originals) do
+    for name in pairs(originals) do
         note(name)
     end
-    if entry.stamp then
-        now[entry.stamp] = nil
+    if entry[STAMP] then
+        now[entry[STAMP]] = nil
     end
     local deleted_at = core.model(record)._soft_deletes
     if deleted_at then
@@ -104,7 +117,7 @@ local function undo_update(record, entry)
     end
     core.setExists(record, true)
     core.discard(record)
-    core.fill(record, entry.originals)
+    core.fill(record, originals)
     core.sync(record)
     core.fill(record, now)
 end
@@ -113,7 +126,7 @@ end
 ---@param self eloquent.Journal
 function journal.undo(self)
     for record, entry in pairs(self) do
-        if type(entry) ~= "table" or entry.new then
+        if type(entry) ~= "table" or entry[NEW] then
             undo_insert(record, entry)
         else
             undo_update(record, entry)
@@ -130,10 +143,9 @@ function journal.merge(self, inner)
             self[record] = later
         elseif type(later) == "table" then
             local entry = entry_of(self, record)
-            entry.stamp = entry.stamp or later.stamp
-            for name, value in pairs(later.originals) do
-                if entry.originals[name] == nil then
-                    entry.originals[name] = value
+            for name, value in pairs(later) do
+                if entry[name] == nil and name ~= NEW then
+                    entry[name] = value
                 end
             end
         end
