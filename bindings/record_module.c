@@ -199,8 +199,8 @@ static int get_status(lua_State *L) {
 }
 
 /*
-** record.detach(record, names?): makes it a new record, which stands for no row.  All that
-** it has (or the columns that are keys of `names`) counts as written and not saved.
+** record.detach(record, names?): makes it a new record, which stands for no row.  All
+** that it has (or the columns that are keys of `names`) counts as written, not saved.
 */
 static int detach(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
@@ -328,20 +328,31 @@ static int row_to_json(lua_State *L) {
 }
 
 int luaopen_eloquent_core_record(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"new", new_record},       {"fill", fill_record},
-        {"get", get_value},        {"set", set_value},
-        {"has", has_value},        {"original", get_original},
-        {"mask", get_mask},        {"dirty", get_dirty},
-        {"isDirty", get_is_dirty}, {"sync", sync_record},
-        {"discard", discard},      {"changes", get_changes},
-        {"exists", get_exists},    {"setExists", set_exists},
-        {"shape", get_shape},      {"model", get_model},
-        {"status", get_status},    {"detach", detach},
-        {"baseline", get_baseline},
-        {"absorb", absorb},        {"collection", get_collection},
-        {"extra", get_extra},      {"toTable", to_table},
-        {"is", is_record},         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"new", new_record},
+                                         {"fill", fill_record},
+                                         {"get", get_value},
+                                         {"set", set_value},
+                                         {"has", has_value},
+                                         {"original", get_original},
+                                         {"mask", get_mask},
+                                         {"dirty", get_dirty},
+                                         {"isDirty", get_is_dirty},
+                                         {"sync", sync_record},
+                                         {"discard", discard},
+                                         {"changes", get_changes},
+                                         {"exists", get_exists},
+                                         {"setExists", set_exists},
+                                         {"shape", get_shape},
+                                         {"model", get_model},
+                                         {"status", get_status},
+                                         {"detach", detach},
+                                         {"baseline", get_baseline},
+                                         {"absorb", absorb},
+                                         {"collection", get_collection},
+                                         {"extra", get_extra},
+                                         {"toTable", to_table},
+                                         {"is", is_record},
+                                         {NULL, NULL}};
     static const luaL_Reg row_methods[] = {
         {"toTable", row_to_table}, {"toJson", row_to_json}, {NULL, NULL}};
     luaL_newlib(L, row_methods);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <strings.h>
 
 #include "mysql_driver.h"
@@ -269,8 +270,24 @@ static bool has_hung_up(const my_conn *c) {
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+int64_t el_my_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/*
+** Looking takes a system call.  It tells a request that was never sent from one that may
+** have run; in a transaction both undo it, and a link that has just answered is there.
+*/
+static bool is_worth_a_look(const my_conn *c) {
+    const int64_t just = 200000;
+    return !(c->link->server_status & SERVER_STATUS_IN_TRANS) &&
+           el_my_now() - c->answered > just;
+}
+
 int el_my_ready(my_conn *c, const my_stmt *s, el_error *err) {
-    if (c->base.open && has_hung_up(c)) {
+    if (c->base.open && is_worth_a_look(c) && has_hung_up(c)) {
         c->base.open = false;
     }
     return el_my_usable(c, s, err);

@@ -63,6 +63,7 @@ typedef struct my_conn {
     unsigned long thread_id;
     pthread_t owner;
     atomic_uint calls;   /* odd while a call waits for the server */
+    int64_t answered;    /* when the latest statement ended, in nanoseconds */
     my_stmt *unread;     /* its further results (CALL) are still on the wire */
     uint64_t max_packet; /* max_allowed_packet of the session, 0 when not yet asked */
 } my_conn;
@@ -82,8 +83,14 @@ static inline void my_end(my_conn *c) {
 /* EL_FAIL when the link is gone, or busy with unread results of another statement. */
 int el_my_usable(const my_conn *c, const my_stmt *s, el_error *err);
 
-/* The same before something is sent: looks whether the server has closed the link. */
+/*
+** The same before something is sent: looks whether the server has closed the link, unless
+** that would tell nothing new.
+*/
 int el_my_ready(my_conn *c, const my_stmt *s, el_error *err);
+
+/* Monotonic clock, in nanoseconds. */
+int64_t el_my_now(void);
 
 /* Runs a text whose result is not wanted, several results drained. */
 int el_my_run(my_conn *c, const char *sql, size_t len, el_error *err);

@@ -407,10 +407,9 @@ int el_my_execute(el_stmt *base, const el_value *args, int nargs, el_error *err)
     if (el_my_ready(c, s, err) != EL_OK) {
         return EL_FAIL;
     }
-    if (s->handle) {
-        return run_prepared(s, args, err);
-    }
-    return run_text(s, err);
+    int rc = s->handle ? run_prepared(s, args, err) : run_text(s, err);
+    c->answered = el_my_now();
+    return rc;
 }
 
 /* }====== */

@@ -235,6 +235,7 @@ static int describe(pg_stmt *s, el_error *err) {
     if (rc == EL_OK) {
         rc = learn(s, answers[dropped + 1], err);
         s->serial = serial;
+        memcpy(s->name, name, sizeof name);
     }
     for (int i = 0; i < dropped + 2; i++) {
         PQclear(answers[i]);
@@ -351,14 +352,12 @@ int el_pg_adopt(pg_stmt *s, PGresult *pg, el_error *err) {
 static int run_once(pg_stmt *s, el_error *err) {
     pg_conn *c = (pg_conn *)s->base.conn;
     const pg_args *a = &s->args;
-    char name[PG_NAME_SIZE];
     int sent;
     if (el_pg_start(c, &c->main, err) != EL_OK) {
         return EL_FAIL;
     }
     if (s->serial != 0) {
-        el_pg_name(name, c, s->serial);
-        sent = PQsendQueryPrepared(c->main.pg, name, a->n, a->values, a->lengths,
+        sent = PQsendQueryPrepared(c->main.pg, s->name, a->n, a->values, a->lengths,
                                    a->formats, s->format);
     } else {
         /* What its columns are is only known afterwards. */

@@ -58,6 +58,7 @@ enum {
 typedef struct pg_link {
     PGconn *pg;
     PGcancel *cancel; /* never changes, so another thread may use it */
+    int64_t answered; /* when the latest request ended, in nanoseconds */
 } pg_link;
 
 /* What `open` was told, in libpq's words; wiped when freed. */
@@ -119,7 +120,7 @@ int el_pg_answers(pg_conn *c, pg_link *l, int sent, int nsyncs, PGresult **out, 
                   int first, int *failed, el_error *err);
 
 /* Ends a request whose answers were read one by one. */
-void el_pg_end(pg_conn *c, const pg_link *l);
+void el_pg_end(pg_conn *c, pg_link *l);
 
 /* One statement or script without values; its result is dropped. */
 int el_pg_run(pg_conn *c, pg_link *l, const char *sql, el_error *err);
@@ -216,6 +217,7 @@ typedef struct pg_stmt {
     char *sql;
     unsigned flags;
     unsigned serial; /* of its name on the server; 0: not prepared there */
+    char name[PG_NAME_SIZE];
     int format;      /* of its results */
     pg_args args;
     el_column *columns;

@@ -290,6 +290,22 @@ static void mark_broken(pg_conn *c, const pg_link *l) {
     }
 }
 
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/*
+** Looking takes a system call.  It tells a request that was never sent from one that may
+** have run; in a transaction both undo it, and a link that has just answered is there.
+*/
+static bool is_worth_a_look(const pg_link *l, bool in_transaction) {
+    const int64_t just = 200000;
+    return PQstatus(l->pg) != CONNECTION_OK ||
+           (!in_transaction && now() - l->answered > just);
+}
+
 int el_pg_start(pg_conn *c, pg_link *l, el_error *err) {
     if (l->pg == NULL || (l == &c->main && !c->base.open)) {
         return el_fail(err, EL_ERR_LOST, 0,
@@ -297,7 +313,7 @@ int el_pg_start(pg_conn *c, pg_link *l, el_error *err) {
     }
     /* Read the state first: a link that breaks forgets that it was in a transaction. */
     bool in_transaction = PQtransactionStatus(l->pg) != PQTRANS_IDLE;
-    if (!el_pg_link_alive(l)) {
+    if (is_worth_a_look(l, in_transaction) && !el_pg_link_alive(l)) {
         mark_broken(c, l);
         return el_pg_lost(err, c, NULL, in_transaction);
     }
@@ -329,7 +345,8 @@ static void note_result(pg_conn *c, const pg_link *l, PGresult *r) {
     }
 }
 
-void el_pg_end(pg_conn *c, const pg_link *l) {
+void el_pg_end(pg_conn *c, pg_link *l) {
+    l->answered = now();
     PGnotify *notice;
     set_running(c, NULL);
     while ((notice = PQnotifies(l->pg)) != NULL) { /* nobody listens */

@@ -72,13 +72,17 @@ local function read_back(record, model, connection, known)
 end
 
 --- Inserts a new record, `key` being the mask of what was written; model/statics calls it
---- for `create`.
-function Record._insert(record, model, key)
+--- for `create`, with a record that is `fresh`: no journal knows it yet.
+function Record._insert(record, model, key, fresh)
     local connection = model._via or for_model(model)
     local conn = connection._core or connection:core()
     local stamps, notes = model._timestamps, connection._journal
     if notes then
-        journal.inserting(notes, record, key)
+        if fresh then
+            notes[record] = key
+        else
+            journal.inserting(notes, record, key)
+        end
     end
     if stamps or model._auto then
         if stamps then

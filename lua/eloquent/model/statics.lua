@@ -150,7 +150,7 @@ function Model:create(data)
         self:_checkFillable(data)
     end
     local record, written = new_record(self._shape or self:_getShape(), data)
-    return insert(record, self, written)
+    return insert(record, self, written, true)
 end
 
 --- Inserts several rows, one after the other, in one transaction.
