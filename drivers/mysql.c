@@ -277,13 +277,13 @@ int64_t el_my_now(void) {
 }
 
 /*
-** Looking takes a system call.  It tells a request that was never sent from one that may
-** have run; in a transaction both undo it, and a link that has just answered is there.
+** Whether to look if the server has hung up before something is sent: that tells what was
+** never sent from what may have run, but takes a system call.  A link that has answered
+** just now is taken to be there.
 */
 static bool is_worth_a_look(const my_conn *c) {
     const int64_t just = 200000;
-    return !(c->link->server_status & SERVER_STATUS_IN_TRANS) &&
-           el_my_now() - c->answered > just;
+    return el_my_now() - c->answered > just;
 }
 
 int el_my_ready(my_conn *c, const my_stmt *s, el_error *err) {

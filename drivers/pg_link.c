@@ -297,13 +297,13 @@ static int64_t now(void) {
 }
 
 /*
-** Looking takes a system call.  It tells a request that was never sent from one that may
-** have run; in a transaction both undo it, and a link that has just answered is there.
+** Whether to look if the server has hung up before something is sent: that tells what was
+** never sent from what may have run, but takes a system call.  A link that has answered
+** just now is taken to be there.
 */
-static bool is_worth_a_look(const pg_link *l, bool in_transaction) {
+static bool is_worth_a_look(const pg_link *l) {
     const int64_t just = 200000;
-    return PQstatus(l->pg) != CONNECTION_OK ||
-           (!in_transaction && now() - l->answered > just);
+    return PQstatus(l->pg) != CONNECTION_OK || now() - l->answered > just;
 }
 
 int el_pg_start(pg_conn *c, pg_link *l, el_error *err) {
@@ -313,7 +313,7 @@ int el_pg_start(pg_conn *c, pg_link *l, el_error *err) {
     }
     /* Read the state first: a link that breaks forgets that it was in a transaction. */
     bool in_transaction = PQtransactionStatus(l->pg) != PQTRANS_IDLE;
-    if (is_worth_a_look(l, in_transaction) && !el_pg_link_alive(l)) {
+    if (is_worth_a_look(l) && !el_pg_link_alive(l)) {
         mark_broken(c, l);
         return el_pg_lost(err, c, NULL, in_transaction);
     }
