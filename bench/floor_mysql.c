@@ -32,12 +32,10 @@ static MYSQL *connect_server(void) {
     mysql_options(link, MYSQL_OPT_SSL_ENFORCE, &yes); /* as eloquent does, unchecked */
     mysql_options(link, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);
     mysql_options(link, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (!mysql_real_connect(link, setting("EL_SPEC_MYSQL_HOST"),
-                            setting("EL_SPEC_MYSQL_USER"),
-                            setting("EL_SPEC_MYSQL_PASSWORD"),
-                            setting("EL_SPEC_MYSQL_NAME"),
-                            (unsigned)atoi(setting("EL_SPEC_MYSQL_PORT")), NULL,
-                            CLIENT_FOUND_ROWS)) {
+    if (!mysql_real_connect(
+            link, setting("EL_SPEC_MYSQL_HOST"), setting("EL_SPEC_MYSQL_USER"),
+            setting("EL_SPEC_MYSQL_PASSWORD"), setting("EL_SPEC_MYSQL_NAME"),
+            (unsigned)atoi(setting("EL_SPEC_MYSQL_PORT")), NULL, CLIENT_FOUND_ROWS)) {
         die(link, "connect");
     }
     run(link, "set names utf8mb4, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,"
@@ -73,8 +71,11 @@ static void bind_integer(MYSQL_BIND *b, const int64_t *i) {
     bind(b, MYSQL_TYPE_LONGLONG, i, sizeof *i);
 }
 
-static const MYSQL_TIME created = {
-    .year = 2024, .month = 5, .day = 1, .hour = 12, .time_type = MYSQL_TIMESTAMP_DATETIME};
+static const MYSQL_TIME created = {.year = 2024,
+                                   .month = 5,
+                                   .day = 1,
+                                   .hour = 12,
+                                   .time_type = MYSQL_TIMESTAMP_DATETIME};
 
 static void bind_user(MYSQL_BIND *b, const user *u) {
     bind(&b[0], MYSQL_TYPE_STRING, u->name.p, u->name.n);
@@ -137,9 +138,12 @@ static bool fetch(MYSQL_STMT *st) {
 }
 
 static int64_t moment(const MYSQL_TIME *t) {
-    struct tm tm = {.tm_year = (int)t->year - 1900, .tm_mon = (int)t->month - 1,
-                    .tm_mday = (int)t->day,         .tm_hour = (int)t->hour,
-                    .tm_min = (int)t->minute,       .tm_sec = (int)t->second};
+    struct tm tm = {.tm_year = (int)t->year - 1900,
+                    .tm_mon = (int)t->month - 1,
+                    .tm_mday = (int)t->day,
+                    .tm_hour = (int)t->hour,
+                    .tm_min = (int)t->minute,
+                    .tm_sec = (int)t->second};
     return (int64_t)timegm(&tm) * 1000000 + (int64_t)t->second_part;
 }
 
@@ -388,8 +392,8 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         double (*work)(MYSQL *link, int64_t n, start *s);
-    } workloads[] = {{"create", create}, {"bulk", bulk},           {"hydrate", hydrate},
-                     {"find", find},     {"save", save},           {"query", query},
+    } workloads[] = {{"create", create}, {"bulk", bulk},          {"hydrate", hydrate},
+                     {"find", find},     {"save", save},          {"query", query},
                      {"stream", stream}, {"delete", delete_each}, {"start", one}};
     for (size_t i = 0; argc == 3 && i < sizeof workloads / sizeof *workloads; i++) {
         if (strcmp(workloads[i].name, argv[1]) == 0) {

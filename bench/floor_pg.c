@@ -20,9 +20,8 @@ static _Noreturn void die(PGconn *pg, const char *what) {
 }
 
 static PGconn *connect_server(void) {
-    const char *const keys[] = {"host",   "port",   "user",
-                                "password", "dbname", "client_encoding",
-                                "options", NULL};
+    const char *const keys[] = {
+        "host", "port", "user", "password", "dbname", "client_encoding", "options", NULL};
     const char *const values[] = {setting("EL_SPEC_PG_HOST"),
                                   setting("EL_SPEC_PG_PORT"),
                                   setting("EL_SPEC_PG_USER"),
@@ -104,8 +103,8 @@ static void add_user(values *v, const user *u) {
 }
 
 static PGresult *execute(PGconn *pg, const values *v) {
-    return check(
-        pg, PQexecPrepared(pg, "s", v->n, v->p, v->length, v->format, BINARY), "execute");
+    return check(pg, PQexecPrepared(pg, "s", v->n, v->p, v->length, v->format, BINARY),
+                 "execute");
 }
 
 /* }====== */
@@ -247,8 +246,9 @@ static double find(PGconn *pg, int64_t n, start *s) {
 }
 
 static PGresult *first_users(PGconn *pg) {
-    PGresult *r = PQexecParams(pg, "select " COLUMNS " from users order by id limit 10000",
-                               0, NULL, NULL, NULL, NULL, BINARY);
+    PGresult *r =
+        PQexecParams(pg, "select " COLUMNS " from users order by id limit 10000", 0, NULL,
+                     NULL, NULL, NULL, BINARY);
     return check(pg, r, "select");
 }
 
@@ -359,8 +359,8 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         double (*work)(PGconn *pg, int64_t n, start *s);
-    } workloads[] = {{"create", create}, {"bulk", bulk},           {"hydrate", hydrate},
-                     {"find", find},     {"save", save},           {"query", query},
+    } workloads[] = {{"create", create}, {"bulk", bulk},          {"hydrate", hydrate},
+                     {"find", find},     {"save", save},          {"query", query},
                      {"stream", stream}, {"delete", delete_each}, {"start", one}};
     for (size_t i = 0; argc == 3 && i < sizeof workloads / sizeof *workloads; i++) {
         if (strcmp(workloads[i].name, argv[1]) == 0) {

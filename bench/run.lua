@@ -12,7 +12,8 @@
 local host = require("eloquent.core.host")
 
 -- What each is asked to reach: the ratio at most, and the peak memory in MiB at most; for
--- the servers, `served` is the ratio. `writes`: changes the rows, so each run has its own.
+-- the servers these are `served` and `served_mib` (their client libraries alone take 10 to
+-- 13 MiB). `writes`: changes the rows, so each run has its own.
 local WORKLOADS <const> = {
     { name = "create", rows = 10000, empty = true, writes = true, ratio = 2.0, served = 1.15 },
     { name = "bulk", rows = 100000, empty = true, writes = true, ratio = 1.15, served = 1.3 },
@@ -20,7 +21,7 @@ local WORKLOADS <const> = {
     { name = "find", rows = 100000, ratio = 1.5, served = 1.15 },
     { name = "save", rows = 100000, writes = true, ratio = 1.9, served = 1.15 },
     { name = "query", rows = 100000, ratio = 2.0, served = 1.15 },
-    { name = "stream", rows = 1000000, ratio = 2.2, served = 1.5, mib = 8 },
+    { name = "stream", rows = 1000000, ratio = 2.2, served = 1.5, mib = 8, served_mib = 18 },
     { name = "delete", rows = 100000, writes = true, ratio = 1.3, served = 1.15 },
     { name = "start", rows = 1000, ratio = 2.0, served = 2.0 },
 }
@@ -214,8 +215,12 @@ local function measure(workload)
     end
     local ratio = median(seen.ratios)
     local most = engine.has_server and workload.served or workload.ratio
+    local mib = workload.mib
+    if engine.has_server then
+        mib = workload.served_mib
+    end
     local memory = seen.peak > 0 and ("%.1f"):format(seen.peak / 1024) or "-"
-    local missed = ratio > most or (workload.mib and seen.peak / 1024 > workload.mib)
+    local missed = ratio > most or (mib and seen.peak / 1024 > mib)
     local line = ("%-8s %9d  %10.3f  %10.3f  %6.2f  %8.2f  %8s  %8s  %s"):format(
         workload.name,
         rows,
@@ -224,7 +229,7 @@ local function measure(workload)
         ratio,
         most,
         memory,
-        workload.mib or "-",
+        mib or "-",
         missed and "MISSED" or "ok"
     )
     if engine.has_server and workload.name ~= "start" then

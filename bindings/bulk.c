@@ -10,8 +10,16 @@
 #include "bulk.h"
 #include "core.h"
 
-enum { CONN_ARG = 1, SHAPE_ARG, INTO_ARG, COLUMNS_ARG, FILLS_ARG, ROWS_ARG, FROM_ARG,
-       MOST_ARG };
+enum {
+    CONN_ARG = 1,
+    SHAPE_ARG,
+    INTO_ARG,
+    COLUMNS_ARG,
+    FILLS_ARG,
+    ROWS_ARG,
+    FROM_ARG,
+    MOST_ARG
+};
 
 /* One column of the rows. */
 typedef struct field {
@@ -51,8 +59,7 @@ static int column_of(lua_State *L, const walk *w, int place) {
         return likely;
     }
     size_t len = 0;
-    const char *key =
-        lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : NULL;
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : NULL;
     for (int i = 0; key && i < w->n; i++) {
         const field *f = &w->fields[i];
         if (f->len == len && memcmp(f->name, key, len) == 0) {
@@ -265,8 +272,8 @@ static void prepare(lua_State *L, walk *w) {
     w->n = (int)n;
     w->values = lua_newuserdatauv(L, n * sizeof *w->values, 0);
     w->fields = lua_newuserdatauv(L, n * sizeof *w->fields, 0);
-    w->order = memset(lua_newuserdatauv(L, n * sizeof *w->order, 0), 0,
-                      n * sizeof *w->order);
+    w->order =
+        memset(lua_newuserdatauv(L, n * sizeof *w->order, 0), 0, n * sizeof *w->order);
     w->seen_in = memset(lua_newuserdatauv(L, n * sizeof *w->seen_in, 0), 0,
                         n * sizeof *w->seen_in);
     read_fields(L, w);

@@ -277,8 +277,8 @@ int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
                  const char *sql) EL_NORETURN;
 
 /*
-** Takes back statements that an error (no memory, above all) kept their verbs from giving
-** back.  `elL_tidy` does it where no verb can be in the middle of its work below this one.
+** Takes back statements that an error (no memory, above all) kept their verbs from
+** giving back.  `elL_tidy` does it where no verb can be in the middle of its work.
 */
 void elL_reclaim(elL_conn *c);
 static inline void elL_tidy(lua_State *L, elL_conn *c) {

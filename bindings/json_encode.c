@@ -184,8 +184,8 @@ static int compare_keys(const void *a, const void *b) {
 enum { FEW_KEYS = 8 };
 
 /*
-** Fills `keys` with at most n keys of the table at `idx`, all of them strings, and returns
-** their number.  A script's finaliser may have changed the table since they were counted,
+** Fills `keys` with at most n keys of the table at `idx`, all of them strings, and
+** returns their number.  A script's finaliser may have changed the table since they were counted,
 ** and may do so while its values are written; so the keys are kept alive, in the table at
 ** `anchor`, or on the stack where that is 0.
 */

@@ -186,8 +186,8 @@ static void finish(lua_State *L, run *r, lua_Integer rows) {
 }
 
 /*
-** From here to `failed` or `finish` memory may run out and finalisers may run, but nothing
-** else of Lua: elL_tidy builds on it.
+** From here to `failed` or `finish` memory may run out and finalisers may run, but
+** nothing else of Lua: elL_tidy builds on it.
 */
 static void execute(lua_State *L, run *r, unsigned flags) {
     el_error e;

@@ -15,9 +15,9 @@
 enum {
     MOST_ROWS = 4000,
     MOST_CELLS = 32768,
-    LONG_ROW = 1 << 20,      /* such a row goes alone, its values in pieces */
-    SEND_BYTES = 2 << 20,    /* of the values of one array, the rows' length apart */
-    FIRST_SERVER = 100206    /* MariaDB 10.2.6 */
+    LONG_ROW = 1 << 20,   /* such a row goes alone, its values in pieces */
+    SEND_BYTES = 2 << 20, /* of the values of one array, the rows' length apart */
+    FIRST_SERVER = 100206 /* MariaDB 10.2.6 */
 };
 
 /* The values of one column; all of one type, or NULL. */

@@ -24,8 +24,8 @@ static void *block_bytes(void *ud, size_t n) {
     }
     n = (n + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
     if (!b || b->size - b->used < n) {
-        size_t size = n > BLOCK_SIZE ? n : BLOCK_SIZE / sizeof(max_align_t) *
-                                               sizeof(max_align_t);
+        size_t size =
+            n > BLOCK_SIZE ? n : BLOCK_SIZE / sizeof(max_align_t) * sizeof(max_align_t);
         b = malloc(sizeof *b + size);
         if (!b) {
             return NULL;
@@ -40,7 +40,8 @@ static void *block_bytes(void *ud, size_t n) {
 
 /* One small block stays for the next execution. */
 static void drop(my_rows *rows, bool all) {
-    while (rows->blocks && (all || rows->blocks->next || rows->blocks->size > BLOCK_SIZE)) {
+    while (rows->blocks &&
+           (all || rows->blocks->next || rows->blocks->size > BLOCK_SIZE)) {
         my_block *next = rows->blocks->next;
         free(rows->blocks);
         rows->blocks = next;

@@ -23,9 +23,9 @@ typedef struct pg_bulk {
     size_t n, size;
     bool binary;
     int64_t rows, ended; /* written; of these by a COPY that is over */
-    bool over;    /* no COPY is open */
-    bool refused; /* the server takes no more; the end tells why */
-    Oid *types;   /* of the columns */
+    bool over;           /* no COPY is open */
+    bool refused;        /* the server takes no more; the end tells why */
+    Oid *types;          /* of the columns */
     int64_t moment;
     char moment_text[PG_NUMBER_SIZE]; /* rows that are written together share it */
     int moment_length;
@@ -193,7 +193,8 @@ static int reserve(pg_bulk *b, size_t n, el_error *err) {
     }
     char *data = realloc(b->data, size);
     if (data == NULL) {
-        return el_fail(err, EL_ERR_NOMEM, 0, "out of memory for a row of %zu bytes", size);
+        return el_fail(err, EL_ERR_NOMEM, 0, "out of memory for a row of %zu bytes",
+                       size);
     }
     b->data = data;
     b->size = size;
@@ -265,8 +266,8 @@ static int put_bytes(pg_bulk *b, const char *p, size_t n, el_error *err) {
 /* As statements send it: a whole number without an exponent, which integers read. */
 static void put_float(pg_bulk *b, double d) {
     char text[PG_NUMBER_SIZE];
-    bool whole = d >= -TWO_TO_63 && d < TWO_TO_63 && d == trunc(d) &&
-                 (d != 0 || !signbit(d));
+    bool whole =
+        d >= -TWO_TO_63 && d < TWO_TO_63 && d == trunc(d) && (d != 0 || !signbit(d));
     int n = whole ? el_pg_format_int(text, (int64_t)d) : el_pg_format_double(text, d);
     put(b, text, (size_t)n);
 }

@@ -3,7 +3,7 @@
 -- Transactions: commit on return, rollback on an error, savepoints when nested, another
 -- attempt after a deadlock. The truth about the state is the driver's, never a count.
 local errors = require("eloquent.core.errors")
-local journal = require("eloquent.model.journal")
+local journal = require("eloquent.support.later")("eloquent.model.journal")
 
 local transaction = {}
 

@@ -110,8 +110,9 @@ static int setup(void **state) {
     e->c = connect_to(e);
     e->cache = el_statements_new(e->c, EL_STATEMENTS_LIMIT);
     script(e->c, "drop table if exists bulk_c");
-    script(e->c, "create table bulk_c (id bigint not null primary key, name varchar(100), "
-                 "score double precision)");
+    script(e->c,
+           "create table bulk_c (id bigint not null primary key, name varchar(100), "
+           "score double precision)");
     return 0;
 }
 
@@ -210,7 +211,8 @@ static void keeps_values_of_several_types(void **state) {
     transact(e, EL_TX_COMMIT);
     assert_int_equal(scalar(e->c, "select sum(id) from bulk_c"), 200 * 201 / 2);
     assert_int_equal(scalar(e->c, "select count(*) from bulk_c where score = id"), 100);
-    assert_int_equal(scalar(e->c, "select count(*) from bulk_c where score * 4 = id"), 100);
+    assert_int_equal(scalar(e->c, "select count(*) from bulk_c where score * 4 = id"),
+                     100);
 }
 
 static void names_the_row_that_is_wrong(void **state) {
@@ -326,7 +328,8 @@ static void survives_a_failing_malloc(void **state) {
 
 int main(void) {
     static engine sqlite = {"sqlite", NULL, true, NULL, NULL, NULL};
-    static engine pg = {"pg", "PG", true, "select pg_terminate_backend(%lld)", NULL, NULL};
+    static engine pg = {"pg", "PG", true, "select pg_terminate_backend(%lld)",
+                        NULL, NULL};
     static engine mysql = {"mysql", "MYSQL", false, "kill %lld", NULL, NULL};
     engine *const engines[] = {&sqlite, &pg, &mysql};
     int failures = 0;

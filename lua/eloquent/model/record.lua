@@ -6,7 +6,7 @@ local connections = require("eloquent.connections")
 local core = require("eloquent.core.record")
 local datetime = require("eloquent.core.datetime")
 local errors = require("eloquent.core.errors")
-local journal = require("eloquent.model.journal")
+local journal = require("eloquent.support.later")("eloquent.model.journal")
 local sql = require("eloquent.model.sql")
 
 local mask, set, exists = core.mask, core.set, core.exists
