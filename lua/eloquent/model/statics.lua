@@ -143,13 +143,15 @@ end
 ---@return eloquent.Record
 ---Raises kind "value" for what a column can't hold, and what the database refuses.
 function Model:create(data)
-    if type(self) ~= "table" then
+    local shape = self._shape
+    if not shape then
         check_colon(self)
+        shape = self:_getShape()
     end
     if data and self._fillable then
         self:_checkFillable(data)
     end
-    local record, written = new_record(self._shape or self:_getShape(), data)
+    local record, written = new_record(shape, data)
     return insert(record, self, written, true)
 end
 
