@@ -82,6 +82,15 @@ static el_option *push_options(lua_State *L, int idx) {
     return options;
 }
 
+/* conn:journal(journal|nil): what notes the records that are written from now on. */
+static int conn_journal(lua_State *L) {
+    elL_conn *c = elL_checkconn(L, 1);
+    lua_settop(L, 2);
+    c->journaling = lua_istable(L, 2);
+    lua_setiuservalue(L, 1, CONN_JOURNAL);
+    return 0;
+}
+
 /* connection.open(name, driver, options, onlost?) */
 static int conn_open(lua_State *L) {
     luaL_checktype(L, 1, LUA_TSTRING);
@@ -331,7 +340,7 @@ int luaopen_eloquent_core_connection(lua_State *L) {
         {"close", conn_close},     {"isOpen", conn_is_open},
         {"ping", conn_ping},       {"script", conn_script},
         {"cancel", conn_cancel},   {"transact", conn_transact},
-        {"txstate", conn_txstate}, {"listen", conn_listen},
+        {"txstate", conn_txstate}, {"listen", conn_listen}, {"journal", conn_journal},
         {"protect", conn_protect},
         {"name", conn_name},       {"driver", conn_driver},
         {"product", conn_product}, {"version", conn_version},

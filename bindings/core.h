@@ -71,13 +71,16 @@ typedef struct elL_column {
 
 /*
 ** User values of a shape: NAMES slot -> name (1-based), METATABLE of its records,
-** VALUES slot -> set of an enum's values.  Slots are schema columns in schema order,
+** VALUES slot -> set of an enum's values, WRITER what record_write.c keeps.  Slots are schema columns in schema order,
 ** then columns that only this result has.
 */
-enum { SHAPE_NAMES = 1, SHAPE_META, SHAPE_VALUES, SHAPE_UVS = SHAPE_VALUES };
+enum { SHAPE_NAMES = 1, SHAPE_META, SHAPE_VALUES, SHAPE_WRITER, SHAPE_UVS = SHAPE_WRITER };
+
+typedef struct elL_writer elL_writer;
 
 typedef struct elL_shape {
     const char *model; /* name for messages, NULL for raw rows */
+    elL_writer *writer; /* anchored by SHAPE_WRITER; NULL for raw rows */
     int nslots;
     int nschema;
     int ncells;    /* columns of the result */
@@ -104,6 +107,9 @@ const elL_shape *elL_pushprojection(lua_State *L, int shape_idx, int names_idx);
 
 /* True when a raw shape still describes the columns. */
 bool elL_shape_fits(const elL_shape *s, const el_column *columns, int n);
+
+/* Gives the shape at `shape_idx` what its records are written with (record_write.c). */
+void elL_writer_new(lua_State *L, int shape_idx, elL_shape *s);
 
 /* Raises: `key` is no column of the shape at `idx`; names the nearest. */
 int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const char *key)
@@ -184,6 +190,7 @@ elL_collection *elL_testcollection(lua_State *L, int idx);
 */
 void **elL_newresult(lua_State *L, int idx, elL_collection *c, const el_driver *d);
 
+/* A new record has its state in its own user values, from RECORD_STATE on. */
 enum { RECORD_OWNER = 1, RECORD_STATE, RECORD_UVS = RECORD_STATE };
 
 typedef struct elL_record {
@@ -192,11 +199,13 @@ typedef struct elL_record {
         const unsigned char *row; /* packed cells; NULL: no row */
         elL_collection *taken;    /* where `in_result`: cells of a client's result */
     } u;
-    uint64_t dirty; /* bit per slot with a value not saved; of the first 64 */
+    uint64_t dirty;   /* bit per slot with a value not saved; of the first 64 */
+    uint64_t changes; /* the same of the last save */
     uint32_t index; /* in its collection */
     bool exists;    /* stands for a row of the database */
     bool in_result;
-    bool has_state; /* RECORD_STATE is a table */
+    bool own_state; /* it is a new one, see above */
+    bool has_state; /* there are entries, own or in the userdata at RECORD_STATE */
     bool has_saved; /* the state has saved values */
     bool flipped;   /* which half of the state is which; see record.c */
 } elL_record;
@@ -207,6 +216,9 @@ elL_record *elL_checkrecord(lua_State *L, int idx);
 
 /* Pushes a record whose metatable is at `meta_idx`, with `extra` bytes behind it. */
 elL_record *elL_newrecord(lua_State *L, int meta_idx, const elL_shape *s, size_t extra);
+
+/* The same for a record that stands for no row yet: it has room for what it is given. */
+elL_record *elL_newempty(lua_State *L, int meta_idx, const elL_shape *s);
 
 /* Pushes a record that carries its row itself. */
 void elL_pushinline(lua_State *L, int shape_idx, const elL_shape *s,
@@ -252,7 +264,8 @@ void elL_record_register(lua_State *L, int shape_idx, const elL_shape *s, int me
 typedef void (*elL_watch)(void (*cancel)(void *ud), void *ud, bool in_signal);
 void elL_setwatch(lua_State *L, elL_watch watch);
 
-enum { CONN_NAME = 1, CONN_LISTENER, CONN_LOST, CONN_CURSORS, CONN_UVS = CONN_CURSORS };
+enum { CONN_NAME = 1, CONN_LISTENER, CONN_LOST, CONN_CURSORS, CONN_JOURNAL,
+       CONN_UVS = CONN_JOURNAL };
 
 typedef struct elL_conn {
     const void *tag; /* says that it is a connection */
@@ -261,6 +274,7 @@ typedef struct elL_conn {
     const el_driver *driver;
     const char *name;
     bool listening;
+    bool journaling; /* CONN_JOURNAL is the journal of the level that runs */
     bool promised;   /* begun by `transact`, and neither committed nor rolled back by it */
     bool conflicted; /* the server gave up that transaction for a conflict */
     int lent;        /* statements that verbs took and did not give back yet */
@@ -288,6 +302,14 @@ static inline void elL_tidy(lua_State *L, elL_conn *c) {
         elL_reclaim(c);
     }
 }
+
+/*
+** Runs the plan at 2 on the connection at 1 with the values of the record at 3, which
+** takes what is returned; the stack's top is 3 before and after it.  Returns the number
+** of rows.  The second makes the record stand for the row that the plan inserts.
+*/
+lua_Integer elL_run_write(lua_State *L, lua_Integer *last_id);
+void elL_run_insert(lua_State *L);
 
 /* Methods of connections that run plans; registered by connection.c. */
 extern const luaL_Reg elL_run_methods[];

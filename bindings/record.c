@@ -44,6 +44,18 @@ elL_record *elL_newrecord(lua_State *L, int meta_idx, const elL_shape *s, size_t
     return r;
 }
 
+elL_record *elL_newempty(lua_State *L, int meta_idx, const elL_shape *s) {
+    meta_idx = lua_absindex(L, meta_idx);
+    int entries = 2 * s->nslots + 2 + (s->has_json ? s->nslots : 0);
+    elL_record *r = lua_newuserdatauv(L, sizeof *r, RECORD_STATE + entries);
+    memset(r, 0, sizeof *r);
+    r->shape = s;
+    r->own_state = r->has_state = true;
+    lua_pushvalue(L, meta_idx);
+    lua_setmetatable(L, -2);
+    return r;
+}
+
 elL_record *elL_newinline(lua_State *L, int shape_idx, const elL_shape *s,
                           const el_value *values) {
     shape_idx = lua_absindex(L, shape_idx);
@@ -86,17 +98,24 @@ bool elL_record_hasrow(const elL_record *r) {
     return r->in_result || r->u.row;
 }
 
-/* Pushes the state table, made when there is none yet. */
-void elL_record_pushstate(lua_State *L, int idx, elL_record *r) {
+/* Pushes what holds the state, made when there is none yet. */
+int elL_record_pushstate(lua_State *L, int idx, elL_record *r) {
+    if (r->own_state) {
+        lua_pushvalue(L, idx);
+        return RECORD_STATE;
+    }
     idx = lua_absindex(L, idx);
     if (r->has_state) {
         lua_getiuservalue(L, idx, RECORD_STATE);
-        return;
+        return 0;
     }
-    lua_createtable(L, r->shape->nslots + 1, 0);
+    const elL_shape *s = r->shape;
+    int entries = 2 * s->nslots + 2 + (s->has_json ? s->nslots : 0);
+    lua_newuserdatauv(L, 0, entries);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, idx, RECORD_STATE);
     r->has_state = true;
+    return 0;
 }
 
 /* Pushes entry `key` of the state and returns true, or pushes nothing. */
@@ -104,21 +123,31 @@ bool elL_record_pushentry(lua_State *L, int idx, const elL_record *r, int key) {
     if (!r->has_state) {
         return false;
     }
+    if (r->own_state) {
+        if (lua_getiuservalue(L, idx, RECORD_STATE + key) == LUA_TNIL) {
+            lua_pop(L, 1);
+            return false;
+        }
+        return true;
+    }
     lua_getiuservalue(L, idx, RECORD_STATE);
-    if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
+    if (lua_getiuservalue(L, -1, key) == LUA_TNIL) {
         lua_pop(L, 2);
         return false;
     }
-    lua_remove(L, -2);
+    lua_replace(L, -2);
     return true;
 }
 
 /* Pops a value into entry `key` of the state. */
 void elL_record_setentry(lua_State *L, int idx, elL_record *r, int key) {
-    idx = lua_absindex(L, idx);
-    elL_record_pushstate(L, idx, r);
+    if (r->own_state) {
+        lua_setiuservalue(L, idx, RECORD_STATE + key);
+        return;
+    }
+    elL_record_pushstate(L, lua_absindex(L, idx), r);
     lua_insert(L, -2);
-    lua_rawseti(L, -2, key);
+    lua_setiuservalue(L, -2, key);
     lua_pop(L, 1);
 }
 
@@ -310,7 +339,7 @@ void elL_record_writeslot(lua_State *L, int idx, elL_record *r, int slot) {
     }
     elL_record_setentry(L, idx, r, dirty_key(r, slot));
     mark(r, slot, !same);
-    if (s->column[slot].type == COL_JSON) {
+    if (s->has_json && s->column[slot].type == COL_JSON) {
         lua_pushnil(L);
         elL_record_setentry(L, idx, r, loaded_key(s, slot));
     }
@@ -343,8 +372,8 @@ static int record_newindex(lua_State *L) {
 void elL_record_fill(lua_State *L, int idx, elL_record *r, int data) {
     const elL_shape *s = r->shape;
     elL_record_pushshape(L, idx);
-    elL_record_pushstate(L, idx, r);
-    int state = lua_gettop(L), shape = state - 1, first = dirty_key(r, 0);
+    int first = elL_record_pushstate(L, idx, r) + dirty_key(r, 0);
+    int state = lua_gettop(L), shape = state - 1;
     lua_pushnil(L);
     while (lua_next(L, data)) {
         size_t n;
@@ -366,7 +395,7 @@ void elL_record_fill(lua_State *L, int idx, elL_record *r, int data) {
             elL_normalize(L, s, shape, slot, -1);
             lua_replace(L, -2);
         }
-        lua_rawseti(L, state, first + slot);
+        lua_setiuservalue(L, state, first + slot);
         mark(r, slot, true);
     }
     lua_settop(L, shape - 1);

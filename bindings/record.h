@@ -2,16 +2,22 @@
 **
 ** record.h - what the files of records share, and nobody else.
 **
-** The state, made by the first write, n = number of slots: [slot + 1] a value not saved
-** yet; [n + 1] the mask of the last save; [n + slot + 2] a value saved since the row was
-** read (JSON as text); the two groups change places when a record without saved values is
-** saved.  [2n + slot + 2] is decoded JSON that the script may have changed in place.
-** NULL is the null value.
+** The state, n = number of slots: [slot + 1] a value not saved yet; [n + slot + 1] a value
+** saved since the row was read (JSON as text); the two groups change places when a record
+** without saved values is saved.  [2n + 1] is the mask of the last save where the table is
+** wide, [2n + 2] the table beside the columns, [2n + slot + 3] decoded JSON that the script
+** may have changed in place.  NULL is the null value.
+**
+** These are user values: of the record itself where it is new, else of a userdata that
+** its first write makes.
 */
 #ifndef EL_RECORD_H
 #define EL_RECORD_H
 
 #include "core.h"
+
+/* Columns of the widest table whose masks are integers. */
+enum { MASK_BITS = 62 };
 
 /* List part of a record's metatable. */
 enum { META_SHAPE = 1, META_OWNER };
@@ -19,19 +25,23 @@ enum { META_SHAPE = 1, META_OWNER };
 /* {====== Keys of the state ====== */
 
 static inline int dirty_key(const elL_record *r, int slot) {
-    return (r->flipped ? r->shape->nslots + 1 : 0) + slot + 1;
+    return (r->flipped ? r->shape->nslots : 0) + slot + 1;
 }
 
 static inline int saved_key(const elL_record *r, int slot) {
-    return (r->flipped ? 0 : r->shape->nslots + 1) + slot + 1;
+    return (r->flipped ? 0 : r->shape->nslots) + slot + 1;
 }
 
 static inline int loaded_key(const elL_shape *s, int slot) {
-    return 2 * (s->nslots + 1) + slot;
+    return 2 * s->nslots + slot + 3;
 }
 
 static inline int changes_key(const elL_shape *s) {
-    return s->nslots + 1;
+    return 2 * s->nslots + 1;
+}
+
+static inline int extra_key(const elL_shape *s) {
+    return 2 * s->nslots + 2;
 }
 
 /* Keeps the bits of the first slots, so that what changed is known without a look. */
@@ -52,8 +62,11 @@ void elL_record_pushshape(lua_State *L, int idx);
 /* True when the record was read: a column without a cell was not selected. */
 bool elL_record_hasrow(const elL_record *r);
 
-/* Pushes the state table, made when there is none yet. */
-void elL_record_pushstate(lua_State *L, int idx, elL_record *r);
+/*
+** Pushes what holds the state, made when there is none yet; entry `key` of it is user
+** value `key` + what this returns.
+*/
+int elL_record_pushstate(lua_State *L, int idx, elL_record *r);
 
 /* Pushes entry `key` of the state and returns true, or pushes nothing. */
 bool elL_record_pushentry(lua_State *L, int idx, const elL_record *r, int key);
@@ -81,12 +94,30 @@ void elL_record_fill(lua_State *L, int idx, elL_record *r, int data);
 
 /* }====== */
 
+/* {====== record_write.c ====== */
+
+/* Functions of the module eloquent.core.record. */
+int elL_record_writes(lua_State *L);
+int elL_record_forget(lua_State *L);
+int elL_record_remember(lua_State *L);
+int elL_record_verb(lua_State *L);
+
+/* }====== */
+
 /* {====== record_changes.c ====== */
 
 bool elL_record_isdirty(lua_State *L, int idx, elL_record *r, int slot);
 
 /* Pushes the key of the set of dirty slots: an integer, or bytes for wide tables. */
 void elL_record_pushmask(lua_State *L, int idx, elL_record *r);
+
+/* Pushes that key of the slots that the last save wrote. */
+void elL_record_pushchanges(lua_State *L, int idx, const elL_record *r);
+
+/* True when the mask is all that there is to know of what was written. */
+static inline bool elL_record_masked(const elL_shape *s) {
+    return s->nschema <= MASK_BITS && !s->has_json;
+}
 
 /* Pushes the names of the slots of the mask at -1, in schema order. */
 void elL_record_pushnames(lua_State *L, const elL_shape *s);

@@ -7,8 +7,6 @@
 
 #include "record.h"
 
-enum { MASK_BITS = 62 };
-
 /* {====== What changed ====== */
 
 /* True when decoded JSON no longer says what the row says. */
@@ -79,6 +77,13 @@ void elL_record_pushmask(lua_State *L, int idx, elL_record *r) {
     luaL_pushresultsize(&b, n);
 }
 
+void elL_record_pushchanges(lua_State *L, int idx, const elL_record *r) {
+    if (r->shape->nschema <= MASK_BITS ||
+        !elL_record_pushentry(L, idx, r, changes_key(r->shape))) {
+        lua_pushinteger(L, (lua_Integer)r->changes);
+    }
+}
+
 static bool in_mask(lua_State *L, int idx, int slot) {
     if (lua_isinteger(L, idx)) {
         return slot < MASK_BITS && (lua_tointeger(L, idx) >> slot & 1);
@@ -137,9 +142,9 @@ static void bind_slot(lua_State *L, int idx, elL_record *r, int slot, bool origi
 
 void elL_record_bind(lua_State *L, int idx, elL_record *r, const int16_t *params, int n,
                      el_value *out) {
-    int state = 0;
+    int state = 0, base = 0;
     if (r->has_state) {
-        lua_getiuservalue(L, idx, RECORD_STATE);
+        base = elL_record_pushstate(L, idx, r);
         state = lua_gettop(L);
     }
     for (int i = 0; i < n; i++) {
@@ -147,8 +152,8 @@ void elL_record_bind(lua_State *L, int idx, elL_record *r, const int16_t *params
         int slot = (original ? -params[i] : params[i]) - 1;
         luaL_argcheck(L, slot >= 0 && slot < r->shape->nschema, 2,
                       "every placeholder must name a column");
-        if (!original && slot < 64 && (r->dirty >> slot & 1) && state) {
-            lua_rawgeti(L, state, dirty_key(r, slot));
+        if (!original && slot < 64 && (r->dirty >> slot & 1)) {
+            lua_getiuservalue(L, state, base + dirty_key(r, slot));
             elL_tovalue(L, &out[i], r->shape, slot);
         } else {
             bind_slot(L, idx, r, slot, original, &out[i]);
@@ -166,6 +171,8 @@ void elL_record_absorb(lua_State *L, int idx, elL_record *r, const elL_shape *fr
                        const el_value *values) {
     idx = lua_absindex(L, idx);
     const elL_shape *s = r->shape;
+    /* What an insert returns changes places with what it wrote: see elL_record_sync. */
+    bool with_dirty = !r->exists && !r->has_saved && elL_record_masked(s);
     for (int i = 0; i < from->ncells; i++) {
         int slot = from->slot_of_cell[i];
         if (slot >= s->nschema) {
@@ -179,13 +186,14 @@ void elL_record_absorb(lua_State *L, int idx, elL_record *r, const elL_shape *fr
         } else {
             elL_pushvalue(L, &values[i], s, slot);
         }
-        elL_record_setentry(L, idx, r, saved_key(r, slot));
-        r->has_saved = true;
+        elL_record_setentry(L, idx, r,
+                            with_dirty ? dirty_key(r, slot) : saved_key(r, slot));
+        r->has_saved = !with_dirty;
     }
 }
 
 /* Moves one dirty value over to the saved ones; the state is at the top. */
-static void save_slot(lua_State *L, int idx, elL_record *r, int slot) {
+static void save_slot(lua_State *L, int idx, elL_record *r, int slot, int base) {
     int state = lua_gettop(L);
     if (r->shape->column[slot].type == COL_JSON) {
         el_value v;
@@ -195,37 +203,44 @@ static void save_slot(lua_State *L, int idx, elL_record *r, int slot) {
         } else {
             lua_pushlstring(L, v.u.s.p, v.u.s.n);
         }
-        lua_rawseti(L, state, saved_key(r, slot));
-        if (lua_rawgeti(L, state, dirty_key(r, slot)) == LUA_TTABLE) {
-            lua_rawseti(L, state, loaded_key(r->shape, slot));
+        lua_setiuservalue(L, state, base + saved_key(r, slot));
+        if (lua_getiuservalue(L, state, base + dirty_key(r, slot)) == LUA_TTABLE) {
+            lua_setiuservalue(L, state, base + loaded_key(r->shape, slot));
         }
         lua_settop(L, state);
     } else {
-        lua_rawgeti(L, state, dirty_key(r, slot));
-        lua_rawseti(L, state, saved_key(r, slot));
+        lua_getiuservalue(L, state, base + dirty_key(r, slot));
+        lua_setiuservalue(L, state, base + saved_key(r, slot));
     }
     lua_pushnil(L);
-    lua_rawseti(L, state, dirty_key(r, slot));
+    lua_setiuservalue(L, state, base + dirty_key(r, slot));
 }
 
 void elL_record_sync(lua_State *L, int idx, elL_record *r) {
     const elL_shape *s = r->shape;
-    elL_record_pushmask(L, idx, r);
-    elL_record_pushstate(L, idx, r);
-    int state = lua_gettop(L);
-    if (!r->has_saved && !s->has_json) {
+    if (!r->has_saved && elL_record_masked(s)) {
         r->flipped = !r->flipped;
-    } else {
-        for (int i = 0; i < s->nschema; i++) {
-            if (in_mask(L, state - 1, i)) {
-                save_slot(L, idx, r, i);
-            }
+        r->changes = r->dirty;
+        r->dirty = 0;
+        r->has_saved = true;
+        return;
+    }
+    elL_record_pushmask(L, idx, r);
+    int base = elL_record_pushstate(L, idx, r);
+    int state = lua_gettop(L);
+    for (int i = 0; i < s->nschema; i++) {
+        if (in_mask(L, state - 1, i)) {
+            save_slot(L, idx, r, i, base);
         }
     }
     r->dirty = 0;
     r->has_saved = true;
-    lua_pushvalue(L, state - 1);
-    lua_rawseti(L, state, changes_key(s));
+    if (lua_isinteger(L, state - 1)) {
+        r->changes = (uint64_t)lua_tointeger(L, state - 1);
+    } else {
+        lua_pushvalue(L, state - 1);
+        lua_setiuservalue(L, state, base + changes_key(s));
+    }
     lua_settop(L, state - 2);
 }
 

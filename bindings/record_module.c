@@ -14,7 +14,7 @@ static int new_record(lua_State *L) {
     elL_shape *s = elL_checkshape(L, 1);
     lua_settop(L, 2);
     lua_getiuservalue(L, 1, SHAPE_META);
-    elL_record *r = elL_newrecord(L, -1, s, 0);
+    elL_record *r = elL_newempty(L, -1, s);
     if (!lua_isnil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
         elL_record_fill(L, 4, r, 2);
@@ -116,6 +116,32 @@ static int get_baseline(lua_State *L) {
     return 1;
 }
 
+/*
+** record.rowValues(record, all?): the values that its row was read with, NULL as the null
+** value: of the columns saved since, or of all that were selected.
+*/
+static int row_values(lua_State *L) {
+    elL_record *r = elL_checkrecord(L, 1);
+    const elL_shape *s = r->shape;
+    bool all = lua_toboolean(L, 2);
+    el_value v;
+    lua_settop(L, 1);
+    lua_createtable(L, 0, all ? s->nschema : 4);
+    for (int i = 0; i < s->nschema; i++) {
+        bool wanted = all || elL_record_pushentry(L, 1, r, saved_key(r, i));
+        lua_settop(L, 2);
+        if (wanted && elL_record_cell(r, i, &v)) {
+            if (v.type == EL_NULL) {
+                elL_pushnull(L);
+            } else {
+                elL_pushvalue(L, &v, s, i);
+            }
+            lua_setfield(L, 2, s->column[i].name);
+        }
+    }
+    return 1;
+}
+
 /* record.isDirty(record, name?) */
 static int get_is_dirty(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
@@ -144,8 +170,10 @@ static int discard(lua_State *L) {
     for (int i = 0; r->has_state && i < r->shape->nschema; i++) {
         lua_pushnil(L);
         elL_record_setentry(L, 1, r, dirty_key(r, i));
-        lua_pushnil(L);
-        elL_record_setentry(L, 1, r, loaded_key(r->shape, i));
+        if (r->shape->has_json) {
+            lua_pushnil(L);
+            elL_record_setentry(L, 1, r, loaded_key(r->shape, i));
+        }
     }
     r->dirty = 0;
     return 0;
@@ -154,13 +182,7 @@ static int discard(lua_State *L) {
 /* record.changes(record): names of the columns that the last sync saved. */
 static int get_changes(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
-    lua_pushinteger(L, 0);
-    if (r->has_state) {
-        lua_getiuservalue(L, 1, RECORD_STATE);
-        if (lua_rawgeti(L, -1, changes_key(r->shape)) == LUA_TNIL) {
-            lua_pop(L, 2);
-        }
-    }
+    elL_record_pushchanges(L, 1, r);
     elL_record_pushnames(L, r->shape);
     return 1;
 }
@@ -207,32 +229,39 @@ static int detach(lua_State *L) {
     const elL_shape *s = r->shape;
     bool all = lua_isnoneornil(L, 2);
     lua_settop(L, 2);
-    lua_createtable(L, s->nslots + 1, 0);
+    luaL_checkstack(L, s->nschema + LUA_MINSTACK, "detach");
+    int base = elL_record_pushstate(L, 1, r);
     uint64_t dirty = 0;
-    for (int i = 0; i < s->nschema; i++) {
+    for (int i = 0; i < s->nschema; i++) { /* pushes one value each */
         bool known = (s->column[i].cell >= 0 && elL_record_hasrow(r)) ||
                      elL_record_pushentry(L, 1, r, saved_key(r, i)) ||
                      elL_record_pushentry(L, 1, r, dirty_key(r, i));
-        lua_settop(L, 3);
-        if (!known || (!all && lua_getfield(L, 2, s->column[i].name) == LUA_TNIL)) {
-            lua_settop(L, 3);
+        lua_settop(L, 3 + i);
+        known = known && (all || lua_getfield(L, 2, s->column[i].name) != LUA_TNIL);
+        lua_settop(L, 3 + i);
+        if (!known) {
+            lua_pushnil(L);
             continue;
         }
         elL_record_pushslot(L, 1, r, i, false);
         if (lua_isnil(L, -1)) {
+            lua_pop(L, 1);
             elL_pushnull(L);
         }
-        lua_rawseti(L, 3, i + 1);
         dirty |= i < 64 ? UINT64_C(1) << i : 0;
-        lua_settop(L, 3);
     }
-    elL_record_pushstate(L, 1, r);
-    lua_getfield(L, -1, "extra");
-    lua_setfield(L, 3, "extra");
-    lua_settop(L, 3);
-    lua_setiuservalue(L, 1, RECORD_STATE);
+    for (int i = s->nschema - 1; i >= 0; i--) {
+        lua_setiuservalue(L, 3, base + dirty_key(r, i));
+        lua_pushnil(L);
+        lua_setiuservalue(L, 3, base + saved_key(r, i));
+        if (s->has_json) {
+            lua_pushnil(L);
+            lua_setiuservalue(L, 3, base + loaded_key(s, i));
+        }
+    }
     r->dirty = dirty;
-    r->flipped = r->has_saved = r->exists = r->in_result = false;
+    r->changes = 0;
+    r->has_saved = r->exists = r->in_result = false;
     r->u.row = NULL;
     return 0;
 }
@@ -278,12 +307,10 @@ static int get_collection(lua_State *L) {
 /* record.extra(record): a table beside the columns, made on demand. */
 static int get_extra(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
-    elL_record_pushstate(L, 1, r);
-    if (lua_getfield(L, -1, "extra") == LUA_TNIL) {
-        lua_pop(L, 1);
+    if (!elL_record_pushentry(L, 1, r, extra_key(r->shape))) {
         lua_newtable(L);
         lua_pushvalue(L, -1);
-        lua_setfield(L, -3, "extra");
+        elL_record_setentry(L, 1, r, extra_key(r->shape));
     }
     return 1;
 }
@@ -352,6 +379,11 @@ int luaopen_eloquent_core_record(lua_State *L) {
                                          {"extra", get_extra},
                                          {"toTable", to_table},
                                          {"is", is_record},
+                                         {"rowValues", row_values},
+                                         {"writes", elL_record_writes},
+                                         {"forget", elL_record_forget},
+                                         {"remember", elL_record_remember},
+                                         {"verb", elL_record_verb},
                                          {NULL, NULL}};
     static const luaL_Reg row_methods[] = {
         {"toTable", row_to_table}, {"toJson", row_to_json}, {NULL, NULL}};

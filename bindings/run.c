@@ -464,11 +464,9 @@ static int run_execute(lua_State *L) {
     return push_counts(L, &r);
 }
 
-/* Runs a statement with the values of the record; what it returns goes into it. */
-static lua_Integer write_record(lua_State *L, lua_Integer *last_id) {
+lua_Integer elL_run_write(lua_State *L, lua_Integer *last_id) {
     run r;
     el_value few[FEW_VALUES];
-    lua_settop(L, 3);
     begin(L, &r);
     bind_record(L, &r, 3);
     execute(L, &r, 0);
@@ -495,13 +493,13 @@ static lua_Integer write_record(lua_State *L, lua_Integer *last_id) {
         }
         elL_record_absorb(L, 3, lua_touserdata(L, 3), s, row);
     }
+    lua_settop(L, 3);
     return affected;
 }
 
-/* conn:insert(plan, record): the record stands for the new row afterwards. */
-static int run_insert(lua_State *L) {
+void elL_run_insert(lua_State *L) {
     lua_Integer last_id;
-    write_record(L, &last_id);
+    elL_run_write(L, &last_id);
     elL_record *record = lua_touserdata(L, 3);
     int generated = elL_checkplan(L, PLAN_ARG)->generated;
     if (generated >= 0 && last_id != 0) {
@@ -509,20 +507,28 @@ static int run_insert(lua_State *L) {
     }
     elL_record_sync(L, 3, record);
     record->exists = true;
+}
+
+/* conn:insert(plan, record): the record stands for the new row afterwards. */
+static int run_insert(lua_State *L) {
+    lua_settop(L, 3);
+    elL_run_insert(L);
     return 0;
 }
 
 /* conn:write(plan, record) -> affected */
 static int run_write(lua_State *L) {
     lua_Integer last_id;
-    lua_pushinteger(L, write_record(L, &last_id));
+    lua_settop(L, 3);
+    lua_pushinteger(L, elL_run_write(L, &last_id));
     return 1;
 }
 
 /* conn:update(plan, record) -> affected: what was written counts as saved, if any was. */
 static int run_update(lua_State *L) {
     lua_Integer last_id;
-    lua_Integer affected = write_record(L, &last_id);
+    lua_settop(L, 3);
+    lua_Integer affected = elL_run_write(L, &last_id);
     if (affected > 0) {
         elL_record_sync(L, 3, lua_touserdata(L, 3));
     }

@@ -237,6 +237,7 @@ static int shape_new(lua_State *L) {
     lua_getfield(L, 1, "assign");
     lua_getfield(L, 1, "owner");
     elL_record_register(L, 3, s, 4, 5, 6, 7);
+    elL_writer_new(L, 3, s);
     lua_settop(L, 3);
     return 1;
 }
@@ -253,6 +254,8 @@ static void inherit(lua_State *L, int from, elL_shape *s) {
     lua_settop(L, to);
     lua_getiuservalue(L, from, SHAPE_VALUES);
     lua_setiuservalue(L, to, SHAPE_VALUES);
+    lua_getiuservalue(L, from, SHAPE_WRITER);
+    lua_setiuservalue(L, to, SHAPE_WRITER);
 }
 
 const elL_shape *elL_pushprojection(lua_State *L, int shape_idx, int names_idx) {
@@ -276,6 +279,7 @@ const elL_shape *elL_pushprojection(lua_State *L, int shape_idx, int names_idx) 
     int top = lua_gettop(L);
     s->nschema = from->nschema;
     s->has_json = from->has_json;
+    s->writer = from->writer;
     s->model = from->model;
     for (int i = 0; i < from->nschema; i++) {
         s->column[i] = from->column[i];

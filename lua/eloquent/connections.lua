@@ -5,6 +5,7 @@
 local Connection = require("eloquent.connection")
 local env = require("eloquent.core.env")
 local errors = require("eloquent.core.errors")
+local record = require("eloquent.core.record")
 
 local connections = {}
 
@@ -28,6 +29,9 @@ function connections.set_test_mode(on)
     test_mode = on
     for model in pairs(settled) do
         rawset(model, "_via", false)
+        if model._shape then
+            record.forget(model._shape)
+        end
     end
 end
 

@@ -102,17 +102,26 @@ local function lost_error(connection)
     })
 end
 
+--- What notes the records that are written from now on; false for nothing.
+local function set_journal(connection, notes)
+    connection._journal = notes
+    if connection._core then
+        connection._core:journal(notes or nil)
+    end
+end
+
 --- The outermost level, once. Returns ok, then the results or the error.
 local function attempt(connection, fn, isolation)
     connection:core():transact("begin", isolation)
     connection._depth = 1
     connection._after_commit = {}
-    connection._journal = journal.new()
+    local notes = journal.new()
+    set_journal(connection, notes)
     local results = call(connection, fn)
-    local callbacks, lost, notes = connection._after_commit, connection._lost, connection._journal
+    local callbacks, lost = connection._after_commit, connection._lost
     connection._depth = 0
     connection._after_commit = false
-    connection._journal = false
+    set_journal(connection, false)
     connection._lost = false
     if results[1] then
         local ok, why
@@ -160,10 +169,10 @@ local function nested(connection, fn)
     connection._depth = depth + 1
     local callbacks, outer = #connection._after_commit, connection._journal
     local notes = journal.new()
-    connection._journal = notes
+    set_journal(connection, notes)
     local results = call(connection, fn)
     connection._depth = depth
-    connection._journal = outer
+    set_journal(connection, outer)
     if results[1] then
         journal.merge(outer, notes)
         core:transact("release", name)

@@ -8,13 +8,14 @@ local null = require("eloquent.core.null")
 
 local journal = {}
 
---- An entry is the mask of what the script had set, for a record that was new. For others
---- it is a table: the values of the columns written since, as the row had them, by name,
---- and at these places:
+--- An entry is the mask of what the script had set, for a record that was new. It is a
+--- boolean for a record that had not been saved since its row was read: the row tells what
+--- it was; true says that the model has set its timestamp. For others it is a table: the
+--- values of the columns written since, as the row had them, by name, and at these places:
 local NEW <const> = 1 -- that mask, of a new record that was written again
 local STAMP <const> = 2 -- the timestamp column that the model has set
 
----@alias eloquent.Journal table<eloquent.Record, integer|string|table>
+---@alias eloquent.Journal table<eloquent.Record, integer|string|boolean|table>
 
 ---@return eloquent.Journal
 function journal.new()
@@ -40,7 +41,10 @@ end
 --- Before a record is updated; `stamp` is the timestamp column that the model has set.
 function journal.updating(self, record, stamp)
     local entry = self[record]
-    if entry == nil then
+    if type(entry) == "boolean" then
+        self[record] = entry or stamp ~= nil
+        return
+    elseif entry == nil then
         entry = core.baseline(record)
         self[record] = entry
     else
@@ -53,10 +57,20 @@ end
 
 --- Before a record's row is deleted.
 function journal.deleting(self, record, key)
+    if type(self[record]) == "boolean" then
+        return
+    end
     local entry = entry_of(self, record)
     if entry[key] == nil then
         local value = core.original(record, key)
         entry[key] = value == nil and null or value
+    end
+end
+
+--- Before a deleted record becomes a new one, which forgets its row.
+function journal.detaching(self, record)
+    if type(self[record]) == "boolean" then
+        self[record] = core.rowValues(record, true)
     end
 end
 
@@ -97,7 +111,13 @@ local function undo_insert(record, entry)
 end
 
 local function undo_update(record, entry)
-    local originals, now = columns_of(entry), {}
+    local originals, stamped, now
+    if type(entry) == "table" then
+        originals, stamped = columns_of(entry), entry[STAMP]
+    else
+        originals, stamped = core.rowValues(record), entry and core.model(record)._timestamps.updated
+    end
+    now = {}
     local function note(name)
         local value = core.get(record, name)
         now[name] = value == nil and null or value
@@ -108,8 +128,8 @@ local function undo_update(record, entry)
     for name in pairs(originals) do
         note(name)
     end
-    if entry[STAMP] then
-        now[entry[STAMP]] = nil
+    if stamped then
+        now[stamped] = nil
     end
     local deleted_at = core.model(record)._soft_deletes
     if deleted_at then
@@ -126,10 +146,10 @@ end
 ---@param self eloquent.Journal
 function journal.undo(self)
     for record, entry in pairs(self) do
-        if type(entry) ~= "table" or entry[NEW] then
-            undo_insert(record, entry)
-        else
+        if type(entry) == "boolean" or type(entry) == "table" and not entry[NEW] then
             undo_update(record, entry)
+        else
+            undo_insert(record, entry)
         end
     end
 end
@@ -141,6 +161,8 @@ function journal.merge(self, inner)
     for record, later in pairs(inner) do
         if self[record] == nil then
             self[record] = later
+        elseif type(self[record]) == "boolean" then
+            self[record] = self[record] or type(later) == "table" and later[STAMP] ~= nil
         elseif type(later) == "table" then
             local entry = entry_of(self, record)
             for name, value in pairs(later) do

@@ -71,6 +71,13 @@ local function read_back(record, model, connection, known)
     end
 end
 
+--- The short way of the core may run the plan from now on.
+local function remember(model, conn, verb, plan, key)
+    if key == nil or math.type(key) == "integer" then
+        core.remember(model._shape, conn, verb, plan, key)
+    end
+end
+
 --- Inserts a new record, `key` being the mask of what was written; model/statics calls it
 --- for `create`, with a record that is `fresh`: no journal knows it yet.
 function Record._insert(record, model, key, fresh)
@@ -101,6 +108,9 @@ function Record._insert(record, model, key, fresh)
         plans.insert[key] = known
     end
     conn:insert(known.plan, record)
+    if not known.reads then
+        remember(model, conn, "insert", known.plan, key)
+    end
     if known.reads and model._key then
         read_back(record, model, connection, known)
     end
@@ -147,6 +157,7 @@ local function update(record, model, key, lenient)
     end
     local conn = connection._core or connection:core()
     if conn:update(plan, record) > 0 then
+        remember(model, conn, "update", plan, key)
         return record
     elseif not lenient then
         gone(model)
@@ -166,11 +177,17 @@ function Record:save()
     if saved then
         return update(self, model, key)
     elseif had_row then
+        local connection = model._via or for_model(model)
+        if connection._journal then
+            journal.detaching(connection._journal, self)
+        end
         core.detach(self) -- deleted: all that it has is written
         key = mask(self)
     end
     return insert(self, model, key)
 end
+
+Record.save = core.verb("save", Record.save)
 
 --- Sets several attributes; unknown names raise. Nothing is written yet.
 ---@param data table<string, any>  column -> value; eloquent.null for NULL
@@ -217,8 +234,11 @@ function Record:forceDelete()
     end
     local count = conn:write(plan, self)
     core.setExists(self, false)
+    remember(model, conn, "delete", plan)
     return count > 0
 end
+
+Record.forceDelete = core.verb("delete", Record.forceDelete, true)
 
 --- Deletes the row. A model with soft deletes keeps it, marked with the time: reads hide
 --- it from then on.
@@ -241,6 +261,8 @@ function Record:delete()
     end
     return true
 end
+
+Record.delete = core.verb("delete", Record.delete)
 
 local function soft_deletes(model, verb)
     return model._soft_deletes

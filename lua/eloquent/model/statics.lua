@@ -81,6 +81,14 @@ function Model:_getShape()
         rawset(self, "_soft_deletes", self._soft_deletes or false)
         rawset(self, "_fillable", self._fillable or false)
         rawset(self, "_plans", false)
+        local stamps = self._timestamps or {}
+        core.writes(shape, {
+            creates = not (self._auto or self._fillable),
+            saves = true,
+            deletes = not self._soft_deletes,
+            created = stamps.created,
+            updated = stamps.updated,
+        })
     end
     return shape
 end
@@ -154,6 +162,8 @@ function Model:create(data)
     local record, written = new_record(shape, data)
     return insert(record, self, written, true)
 end
+
+Model.create = core.verb("create", Model.create, "_shape")
 
 --- Inserts several rows, one after the other, in one transaction.
 ---@param rows table<string, any>[]
