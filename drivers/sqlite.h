@@ -32,9 +32,6 @@ typedef struct sq_failure {
 /* Fills `err` from the connection's last error; EL_FAIL. */
 int el_sqlite_fail(sq_conn *c, const sq_failure *what, el_error *err);
 
-/* The first error stays; adds words to its message. */
-void el_sqlite_add(el_error *err, const char *words);
-
 /*
 ** Reads the next word or quoted identifier of SQL into `out`, which is "" for anything
 ** else; skips space and comments before it.  Returns the position after it.
@@ -55,5 +52,8 @@ int el_sqlite_cancel(el_conn *c, el_error *err);
 
 /* In driver.c's list. */
 extern const el_driver el_sqlite_driver;
+
+/* Says once where SQLite's memory comes from (sqlite_memory.c). */
+void el_sqlite_configure(void);
 
 #endif

@@ -281,6 +281,7 @@ static int open_file(sq_conn *c, const settings *s, el_error *err) {
         SQLITE_OPEN_NOMUTEX | (s->read_only ? SQLITE_OPEN_READONLY
                                             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     bool uri = strncmp(s->path, "file:", 5) == 0;
+    el_sqlite_configure();
     char *path = sqlite3_mprintf("%s%s", uri ? "./" : "", s->path);
     int rc = path ? sqlite3_open_v2(path, &c->db, flags, NULL) : SQLITE_NOMEM;
     sqlite3_free(path);
@@ -362,13 +363,7 @@ static int commit(sq_conn *c, el_error *err) {
                        "there is no transaction to commit: none was begun, or a failure "
                        "has rolled it back");
     }
-    if (run(c, "COMMIT", NULL, 0, err) == EL_OK) {
-        return EL_OK;
-    }
-    if (!sqlite3_get_autocommit(c->db)) {
-        el_sqlite_add(err, "; the transaction is still open: commit again or roll back");
-    }
-    return EL_FAIL;
+    return run(c, "COMMIT", NULL, 0, err);
 }
 
 int el_sqlite_transact(el_conn *base, el_txop op, const char *name, el_error *err) {

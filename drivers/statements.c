@@ -104,6 +104,18 @@ static entry *take_idle(el_statements *cache, const char *sql, size_t len, unsig
     return NULL;
 }
 
+/* The same where it is the one used last, as in a loop. */
+static entry *take_latest(el_statements *cache, const char *sql, size_t len,
+                          unsigned flags) {
+    entry *e = cache->idle.next;
+    if (e != &cache->idle && e->len == len && e->flags == flags &&
+        memcmp(e->sql, sql, len) == 0) {
+        forget(cache, e);
+        return e;
+    }
+    return NULL;
+}
+
 /* Keeps a statement; of two with one text the one used last stays. */
 static void keep_idle(el_statements *cache, entry *e) {
     entry *twin = take_idle(cache, e->sql, e->len, e->flags, e->hash);
@@ -194,11 +206,11 @@ static entry *prepare(el_statements *cache, const char *sql, size_t len, unsigne
 
 int el_statements_get(el_stmt **out, el_statements *cache, const char *sql, size_t len,
                       unsigned flags, el_error *err) {
-    uint64_t hash = hash_text(sql, len, flags);
-    entry *e = take_idle(cache, sql, len, flags, hash);
+    entry *e = take_latest(cache, sql, len, flags);
     if (!e) {
-        e = prepare(cache, sql, len, flags, hash, err);
-        if (!e) {
+        uint64_t hash = hash_text(sql, len, flags);
+        e = take_idle(cache, sql, len, flags, hash);
+        if (!e && !(e = prepare(cache, sql, len, flags, hash, err))) {
             return EL_FAIL;
         }
     }

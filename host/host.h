@@ -19,6 +19,8 @@ typedef struct el_host {
     char executable[4096]; /* absolute path of the program, "" when unknown */
     bool env_found;        /* there is a .env in the working folder */
     char env_error[600];   /* what is wrong with .env, "" when nothing */
+    bool warnings;         /* warn("@on") */
+    bool warning_begun;    /* a part of one has been shown */
 } el_host;
 
 /* {====== state.c ====== */

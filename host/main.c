@@ -7,6 +7,7 @@
 #include "env.h"
 #include "host.h"
 #include "interrupt.h"
+#include "memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,30 +88,30 @@ static int finish_failed(lua_State *L) {
     return interrupted ? STATUS_INTERRUPTED : status;
 }
 
-#ifndef EL_SANITIZED /* a leak checker wants every block back */
-/* Finalizers run as ever; memory goes back with the process, which is quicker. */
-static void *keep_memory(void *ud, void *p, size_t old, size_t size) {
-    (void)ud;
-    if (size == 0) {
-        return NULL;
-    }
-    if (p != NULL && size <= old) {
-        return p;
-    }
-    void *bigger = malloc(size);
-    if (bigger != NULL && p != NULL) {
-        memcpy(bigger, p, old);
-    }
-    return bigger;
-}
-#endif
+/* {====== What luaL_newstate would bring ====== */
 
-static void close_state(lua_State *L) {
-#ifndef EL_SANITIZED
-    lua_setallocf(L, keep_memory, NULL);
-#endif
-    lua_close(L);
+static int panic(lua_State *L) {
+    report_plainly(L);
+    return 0; /* Lua aborts */
 }
+
+/* warn(): off until the script says "@on"; `ud` tells. */
+static void show_warning(void *ud, const char *message, int to_be_continued) {
+    el_host *host = ud;
+    if (!host->warning_begun && !to_be_continued && *message == '@') {
+        if (strcmp(message, "@on") == 0 || strcmp(message, "@off") == 0) {
+            host->warnings = message[2] == 'n';
+        }
+        return;
+    }
+    if (host->warnings) {
+        fprintf(stderr, "%s%s%s", host->warning_begun ? "" : "Lua warning: ", message,
+                to_be_continued ? "" : "\n");
+    }
+    host->warning_begun = to_be_continued != 0;
+}
+
+/* }====== */
 
 int main(int argc, char **argv) {
     static el_host host;
@@ -119,11 +120,14 @@ int main(int argc, char **argv) {
     find_executable(&host);
     read_dotenv(&host);
 
-    lua_State *L = luaL_newstate();
+    static el_memory memory;
+    lua_State *L = lua_newstate(el_memory_alloc, &memory);
     if (L == NULL) {
         fputs("error: not enough memory to start\n", stderr);
         return STATUS_FAILED;
     }
+    lua_atpanic(L, panic);
+    lua_setwarnf(L, show_warning, &host);
     int status;
     lua_pushcfunction(L, el_trace_handler);
     lua_pushcfunction(L, start);
@@ -134,7 +138,10 @@ int main(int argc, char **argv) {
         status = finish_failed(L);
     }
     el_interrupt_remove();
-    close_state(L);
+#ifndef EL_SANITIZED /* a leak checker wants every block back */
+    memory.ending = true;
+#endif
+    lua_close(L);
     if (!el_output_finish() && status == 0) {
         status = STATUS_FAILED;
     }
