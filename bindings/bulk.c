@@ -4,7 +4,6 @@
 ** to the driver, without SQL text or lists of values in between.  Which rows may go so,
 ** and in which transaction, is lua/eloquent/query/inserts.lua.
 */
-#include <stdio.h>
 #include <string.h>
 
 #include "bulk.h"
@@ -208,7 +207,7 @@ static int walk_rows(lua_State *L) {
     return 1;
 }
 
-/* Puts the row in front of the message of the error object at the top. */
+/* Names the row in the error object at the top, and in front of its message. */
 static void name_row(lua_State *L, lua_Integer row) {
     if (lua_type(L, -1) != LUA_TTABLE || !lua_getmetatable(L, -1)) {
         return;
@@ -227,13 +226,11 @@ static void name_row(lua_State *L, lua_Integer row) {
 
 /* Raises what the driver said, with the row where it is known. */
 static void fail_row(lua_State *L, walk *w, const char *sql) {
-    char message[sizeof w->error.message];
-    memcpy(message, w->error.message, sizeof message);
+    elL_pushconnerror(L, CONN_ARG, w->c, &w->error, sql);
     if (w->failed > 0) {
-        snprintf(w->error.message, sizeof message, "row %lld: %.480s",
-                 (long long)(w->first + w->failed - 1), message);
+        name_row(L, w->first + (lua_Integer)w->failed - 1);
     }
-    elL_connfail(L, CONN_ARG, w->c, &w->error, sql);
+    elL_raise(L);
 }
 
 static void read_fields(lua_State *L, walk *w) {

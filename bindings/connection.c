@@ -48,8 +48,8 @@ void elL_checktransaction(lua_State *L, const elL_conn *c) {
              "can run", c->name);
 }
 
-int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
-                 const char *sql) {
+void elL_pushconnerror(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
+                       const char *sql) {
     c->conflicted = c->conflicted || (c->promised && e->kind == EL_ERR_CONFLICT);
     elL_context where = {c->name, c->driver->name, sql};
     conn_idx = lua_absindex(L, conn_idx);
@@ -59,6 +59,11 @@ int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
         lua_call(L, 0, 0);
     }
     elL_pusherror(L, e, &where);
+}
+
+int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
+                 const char *sql) {
+    elL_pushconnerror(L, conn_idx, c, e, sql);
     elL_raise(L);
 }
 
@@ -82,11 +87,11 @@ static el_option *push_options(lua_State *L, int idx) {
     return options;
 }
 
-/* conn:journal(journal|nil): what notes the records that are written from now on. */
+/* conn:journal(list|nil, serial): what notes the records that are written from now on. */
 static int conn_journal(lua_State *L) {
     elL_conn *c = elL_checkconn(L, 1);
+    c->journal = lua_istable(L, 2) ? (uint32_t)luaL_checkinteger(L, 3) : 0;
     lua_settop(L, 2);
-    c->journaling = lua_istable(L, 2);
     lua_setiuservalue(L, 1, CONN_JOURNAL);
     return 0;
 }

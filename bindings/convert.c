@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core.h"
 #include "decimal.h"
+#include "document.h"
 
-enum { UUID_LENGTH = 36, ULID_LENGTH = 26 };
+enum { UUID_LENGTH = 36, ULID_LENGTH = 26, OBJECT_ID_LENGTH = 24 };
 
 /* {====== Messages ====== */
 
@@ -372,6 +372,27 @@ static void to_time(lua_State *L, const elL_shape *s, int slot, int idx) {
     lua_pushlstring(L, text + 11, fraction ? 15 : 8);
 }
 
+static void to_objectid(lua_State *L, const elL_shape *s, int slot, int idx) {
+    size_t n = 0;
+    if (elL_testobjectid(L, idx)) {
+        lua_pushvalue(L, idx);
+        return;
+    }
+    const char *text =
+        lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
+    if (!text) {
+        wrong_type(L, s, slot, idx, "an objectid or its 24 hexadecimal digits");
+    }
+    bool good = n == OBJECT_ID_LENGTH;
+    for (size_t i = 0; good && i < n; i++) {
+        good = isxdigit((unsigned char)text[i]) != 0;
+    }
+    if (!good) {
+        bad_value(L, s, slot, "the string is no objectid of 24 hexadecimal digits");
+    }
+    elL_pushobjectid(L, text, n);
+}
+
 bool elL_is_normal(lua_State *L, const elL_shape *s, int slot, int idx) {
     const elL_column *c = &s->column[slot];
     if (elL_isnull(L, idx)) {
@@ -458,7 +479,11 @@ void elL_normalize(lua_State *L, const elL_shape *s, int shape_idx, int slot, in
     case COL_ENUM:
         to_enum(L, s, shape_idx, slot, idx);
         return;
+    case COL_OBJECT_ID:
+        to_objectid(L, s, slot, idx);
+        return;
     case COL_JSON:
+    case COL_DOCUMENT:
     case COL_ANY:
         lua_pushvalue(L, idx);
         return;
@@ -470,21 +495,25 @@ static void text_value(lua_State *L, el_value *out, el_type type) {
     out->u.s.p = lua_tolstring(L, -1, &out->u.s.n);
 }
 
-/* Binds by the Lua type alone. */
-static void any_value(lua_State *L, el_value *out) {
+static void number_value(lua_State *L, el_value *out) {
+    if (lua_isinteger(L, -1)) {
+        out->type = EL_INT;
+        out->u.i = lua_tointeger(L, -1);
+    } else {
+        out->type = EL_FLOAT;
+        out->u.d = lua_tonumber(L, -1);
+    }
+}
+
+/* Binds by the Lua type alone; tables where `documents` says so. */
+static void any_value(lua_State *L, el_value *out, bool documents) {
     switch (lua_type(L, -1)) {
     case LUA_TBOOLEAN:
         out->type = EL_BOOL;
         out->u.b = lua_toboolean(L, -1);
         return;
     case LUA_TNUMBER:
-        if (lua_isinteger(L, -1)) {
-            out->type = EL_INT;
-            out->u.i = lua_tointeger(L, -1);
-        } else {
-            out->type = EL_FLOAT;
-            out->u.d = lua_tonumber(L, -1);
-        }
+        number_value(L, out);
         return;
     case LUA_TSTRING:
         text_value(L, out, EL_TEXT);
@@ -501,7 +530,12 @@ static void any_value(lua_State *L, el_value *out) {
         out->type = EL_TIMESTAMP;
     } else if ((out->u.s.p = elL_testdecimal(L, -1, &out->u.s.n)) != NULL) {
         out->type = EL_DECIMAL;
-    } else {
+    } else if ((out->u.s.p = elL_testobjectid(L, -1)) != NULL) {
+        out->type = documents ? EL_OBJECT_ID : EL_TEXT;
+        out->u.s.n = OBJECT_ID_LENGTH;
+    } else if (documents && lua_istable(L, -1)) {
+        elL_todocument(L, out);
+    } else if (!(documents && elL_testkept(L, -1, out))) {
         elL_fail(L, EL_ERR_VALUE,
                  "a value to bind is %s; it must be a boolean, number, string, decimal, "
                  "datetime or eloquent.null",
@@ -535,7 +569,11 @@ static void to_json(lua_State *L, const elL_shape *s, int slot) {
 
 void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
     elL_coltype type = slot < 0 ? COL_ANY : s->column[slot].type;
-    if (type != COL_ANY && elL_isnull(L, -1)) {
+    if (lua_type(L, -1) == LUA_TNUMBER && !elL_is_tree(type)) {
+        number_value(L, out);
+        return;
+    }
+    if (slot >= 0 && type != COL_ANY && elL_isnull(L, -1)) {
         out->type = EL_NULL;
         return;
     }
@@ -562,8 +600,12 @@ void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
         to_json(L, s, slot);
         text_value(L, out, EL_JSON);
         return;
+    case COL_DOCUMENT:
+    case COL_OBJECT_ID:
+        any_value(L, out, true);
+        return;
     default:
-        any_value(L, out);
+        any_value(L, out, slot == ELL_BY_TYPE_OR_TABLE);
     }
 }
 
@@ -577,8 +619,7 @@ static int unreadable(lua_State *L, const elL_shape *s, int slot, const el_value
                     label, el_type_name(v->type));
 }
 
-/* By the driver's type; what a raw query shows. */
-static void push_any(lua_State *L, const el_value *v) {
+void elL_pushany(lua_State *L, const el_value *v) {
     switch (v->type) {
     case EL_NULL:
         lua_pushnil(L);
@@ -600,6 +641,14 @@ static void push_any(lua_State *L, const el_value *v) {
         return;
     case EL_JSON:
         elL_jsondecode(L, v->u.s.p, v->u.s.n);
+        return;
+    case EL_OBJECT_ID:
+        elL_pushobjectid(L, v->u.s.p, v->u.s.n);
+        return;
+    case EL_LIST:
+    case EL_DOC:
+    case EL_SPECIAL:
+        elL_pushnested(L, v);
         return;
     default:
         lua_pushlstring(L, v->u.s.p, v->u.s.n);
@@ -682,7 +731,7 @@ static bool push_number(lua_State *L, const el_value *v, elL_coltype type) {
 void elL_pushvalue(lua_State *L, const el_value *v, const elL_shape *s, int slot) {
     elL_coltype type = s->column[slot].type;
     if (v->type == EL_NULL || type == COL_ANY) {
-        push_any(L, v);
+        elL_pushany(L, v);
         return;
     }
     bool done = false;
@@ -701,6 +750,15 @@ void elL_pushvalue(lua_State *L, const el_value *v, const elL_shape *s, int slot
         break;
     case COL_TIMESTAMP:
         done = push_timestamp(L, v);
+        break;
+    case COL_DOCUMENT:
+        elL_pushnested(L, v);
+        return;
+    case COL_OBJECT_ID:
+        done = el_type_has_bytes(v->type) && v->u.s.n == OBJECT_ID_LENGTH;
+        if (done) {
+            elL_pushobjectid(L, v->u.s.p, v->u.s.n);
+        }
         break;
     case COL_JSON:
         done = el_type_has_bytes(v->type);

@@ -54,11 +54,18 @@ typedef enum elL_coltype {
     COL_TIME,
     COL_TIMESTAMP,
     COL_JSON,
+    COL_DOCUMENT, /* anything that a document holds, by the driver's type */
+    COL_OBJECT_ID,
     COL_UUID,
     COL_ULID,
     COL_BINARY,
     COL_ENUM
 } elL_coltype;
+
+/* Types whose values are tables that a script may change in place. */
+static inline bool elL_is_tree(elL_coltype t) {
+    return t == COL_JSON || t == COL_DOCUMENT;
+}
 
 typedef struct elL_column {
     const char *name; /* bytes of a Lua string that the shape anchors */
@@ -84,7 +91,7 @@ typedef struct elL_shape {
     int nslots;
     int nschema;
     int ncells;    /* columns of the result */
-    bool has_json;
+    bool has_json; /* or documents */
     unsigned mask; /* of the buckets below */
     uint16_t *buckets; /* slot + 1 by address of the name, 0: free */
     int *slot_of_cell;
@@ -129,14 +136,20 @@ void elL_normalize(lua_State *L, const elL_shape *s, int shape_idx, int slot, in
 /* True when elL_normalize would push the value at `idx` as it is; false when in doubt. */
 bool elL_is_normal(lua_State *L, const elL_shape *s, int slot, int idx);
 
+/* In place of a slot: bind by the Lua type, or also tables, as documents. */
+enum { ELL_BY_TYPE = -1, ELL_BY_TYPE_OR_TABLE = -2 };
+
 /*
 ** Fills `out` from a normalized value at the top of the stack, which may be replaced by
-** what must stay anchored (JSON text); `slot` -1 binds by the Lua type.
+** what must stay anchored (JSON text).
 */
 void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot);
 
 /* Pushes what a script sees of a value; NULL is nil. */
 void elL_pushvalue(lua_State *L, const el_value *v, const elL_shape *s, int slot);
+
+/* The same by the driver's type, as raw queries show it. */
+void elL_pushany(lua_State *L, const el_value *v);
 
 /* }====== */
 
@@ -149,6 +162,7 @@ typedef struct elL_plan {
     const char *sql;
     size_t len;
     unsigned flags;         /* of prepare */
+    int by_type;            /* how values are bound that are for no column */
     const elL_shape *shape; /* NULL: raw rows, values bound by their Lua types */
     int generated;          /* slot of the key that the engine makes; -1: none */
     int nparams;
@@ -193,7 +207,15 @@ void **elL_newresult(lua_State *L, int idx, elL_collection *c, const el_driver *
 /* A new record has its state in its own user values, from RECORD_STATE on. */
 enum { RECORD_OWNER = 1, RECORD_STATE, RECORD_UVS = RECORD_STATE };
 
+/* What a journal notes in a record itself; see lua/eloquent/model/journal.lua. */
+typedef enum elL_note {
+    NOTE_NEW,    /* it stood for no row */
+    NOTE_TOUCHED, /* its row tells what it was */
+    NOTE_STAMPED /* as well, and the model has set its timestamp */
+} elL_note;
+
 typedef struct elL_record {
+    const void *tag;        /* says that it is a record */
     const elL_shape *shape; /* anchored by the metatable */
     union {                 /* anchored by RECORD_OWNER, or inside the record */
         const unsigned char *row; /* packed cells; NULL: no row */
@@ -201,11 +223,15 @@ typedef struct elL_record {
     } u;
     uint64_t dirty;   /* bit per slot with a value not saved; of the first 64 */
     uint64_t changes; /* the same of the last save */
-    uint32_t index; /* in its collection */
+    uint64_t given;   /* what a script had set of a new record, where it is noted so */
+    uint32_t index;   /* in its collection */
+    uint32_t noted;   /* serial of the journal that has it in its list */
+    uint8_t note;     /* an elL_note: what is noted there */
     bool exists;    /* stands for a row of the database */
     bool in_result;
     bool own_state; /* it is a new one, see above */
     bool has_state; /* there are entries, own or in the userdata at RECORD_STATE */
+    bool half_state; /* it has the entries of one group only */
     bool has_saved; /* the state has saved values */
     bool flipped;   /* which half of the state is which; see record.c */
 } elL_record;
@@ -274,9 +300,9 @@ typedef struct elL_conn {
     const el_driver *driver;
     const char *name;
     bool listening;
-    bool journaling; /* CONN_JOURNAL is the journal of the level that runs */
     bool promised;   /* begun by `transact`, and neither committed nor rolled back by it */
     bool conflicted; /* the server gave up that transaction for a conflict */
+    uint32_t journal; /* serial of the journal whose list is CONN_JOURNAL; 0: none */
     int lent;        /* statements that verbs took and did not give back yet */
     elL_watch watch; /* or NULL */
 } elL_conn;
@@ -286,7 +312,11 @@ elL_conn *elL_checkconn(lua_State *L, int idx);
 /* Raises when statements were promised a transaction that has ended: they would stay. */
 void elL_checktransaction(lua_State *L, const elL_conn *c);
 
-/* Raises the error object of a failed statement; `sql` may be NULL. */
+/* Pushes the error object of a failed statement; `sql` may be NULL. */
+void elL_pushconnerror(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
+                       const char *sql);
+
+/* Raises it. */
 int elL_connfail(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
                  const char *sql) EL_NORETURN;
 

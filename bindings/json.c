@@ -4,7 +4,7 @@
 ** `[]` or `{}`, so decoded tables carry their kind as a metatable, and scripts mark
 ** theirs.
 */
-#include "json.h"
+#include "document.h"
 
 #include <string.h>
 
@@ -29,6 +29,9 @@ elL_jsonkind elL_json_mark(lua_State *L, int idx) {
             kind = JSON_OBJECT;
         }
         lua_pop(L, 3);
+        if (kind == JSON_NONE && elL_isdocument(L, idx)) {
+            kind = JSON_OBJECT;
+        }
     }
     return kind;
 }

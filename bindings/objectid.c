@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
 **
 ** objectid.c - the objectid userdata: the 12-byte key of MongoDB documents.  It keeps the
-** 24 digits that drivers take; making new ones is the server's or the driver's work.
+** 24 digits that drivers take.
 */
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "core.h"
 
@@ -133,8 +136,40 @@ static int objectid_is(lua_State *L) {
     return 1;
 }
 
+/* The part that makes ids of one state unlike all others, and the next number. */
+typedef struct source {
+    unsigned char random[5];
+    uint32_t count;
+} source;
+
+static source *get_source(lua_State *L) {
+    static const char key;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
+        source *fresh = lua_newuserdatauv(L, sizeof *fresh, 0);
+        if (getrandom(fresh, sizeof *fresh, 0) != (ssize_t)sizeof *fresh) {
+            elL_fail(L, EL_ERR_UNSUPPORTED, "the system gives no random bytes for an objectid");
+        }
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+        return fresh;
+    }
+    return lua_touserdata(L, -1);
+}
+
+/* objectid.new(): second, five random bytes of this process, a number that counts up. */
+static int objectid_new(lua_State *L) {
+    char text[DIGITS + 1];
+    source *s = get_source(L);
+    const unsigned char *r = s->random;
+    snprintf(text, sizeof text, "%08lx%02x%02x%02x%02x%02x%06lx",
+             (unsigned long)time(NULL) & 0xFFFFFFFFUL, r[0], r[1], r[2], r[3], r[4],
+             (unsigned long)(s->count++ & 0xFFFFFF));
+    elL_pushobjectid(L, text, DIGITS);
+    return 1;
+}
+
 int luaopen_eloquent_core_objectid(lua_State *L) {
-    static const luaL_Reg functions[] = {{"is", objectid_is}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"is", objectid_is}, {"new", objectid_new}, {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_createtable(L, 0, 2);
     lua_pushcfunction(L, objectid_call);

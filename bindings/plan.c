@@ -59,6 +59,7 @@ static int plan_new(lua_State *L) {
     p->tag = &plan_tag;
     p->sql = lua_tolstring(L, 1, &p->len);
     p->flags = 0;
+    p->by_type = p->sql[0] == '{' ? ELL_BY_TYPE_OR_TABLE : ELL_BY_TYPE;
     p->shape = s;
     p->nparams = n;
     p->generated = -1;

@@ -9,7 +9,6 @@
 
 #include "record.h"
 
-/* Address that marks the metatables of records. */
 static const char record_tag;
 
 enum { SHOWN_TEXT = 60 };
@@ -17,13 +16,7 @@ enum { SHOWN_TEXT = 60 };
 /* {====== Handles ====== */
 
 elL_record *elL_testrecord(lua_State *L, int idx) {
-    elL_record *r = lua_touserdata(L, idx);
-    if (!r || !lua_getmetatable(L, idx)) {
-        return NULL;
-    }
-    bool ours = lua_rawgetp(L, -1, &record_tag) != LUA_TNIL;
-    lua_pop(L, 2);
-    return ours ? r : NULL;
+    return elL_testtag(L, idx, &record_tag, sizeof(elL_record));
 }
 
 elL_record *elL_checkrecord(lua_State *L, int idx) {
@@ -38,19 +31,31 @@ elL_record *elL_newrecord(lua_State *L, int meta_idx, const elL_shape *s, size_t
     meta_idx = lua_absindex(L, meta_idx);
     elL_record *r = lua_newuserdatauv(L, sizeof *r + extra, RECORD_UVS);
     memset(r, 0, sizeof *r);
+    r->tag = &record_tag;
     r->shape = s;
     lua_pushvalue(L, meta_idx);
     lua_setmetatable(L, -2);
     return r;
 }
 
+/* Entries of a whole state. */
+static int all_entries(const elL_shape *s) {
+    return 2 * s->nslots + 2 + (s->has_json ? s->nslots : 0);
+}
+
+/* Most records are saved once at most, and then need the first group only. */
+static int first_entries(const elL_shape *s) {
+    return elL_record_masked(s) ? s->nslots : all_entries(s);
+}
+
 elL_record *elL_newempty(lua_State *L, int meta_idx, const elL_shape *s) {
     meta_idx = lua_absindex(L, meta_idx);
-    int entries = 2 * s->nslots + 2 + (s->has_json ? s->nslots : 0);
-    elL_record *r = lua_newuserdatauv(L, sizeof *r, RECORD_STATE + entries);
+    elL_record *r = lua_newuserdatauv(L, sizeof *r, RECORD_STATE + first_entries(s));
     memset(r, 0, sizeof *r);
+    r->tag = &record_tag;
     r->shape = s;
     r->own_state = r->has_state = true;
+    r->half_state = elL_record_masked(s);
     lua_pushvalue(L, meta_idx);
     lua_setmetatable(L, -2);
     return r;
@@ -98,8 +103,27 @@ bool elL_record_hasrow(const elL_record *r) {
     return r->in_result || r->u.row;
 }
 
-/* Pushes what holds the state, made when there is none yet. */
-int elL_record_pushstate(lua_State *L, int idx, elL_record *r) {
+/* Gives the record at `idx` a whole state, with the entries of the one it has. */
+static void grow_state(lua_State *L, int idx, elL_record *r) {
+    idx = lua_absindex(L, idx);
+    lua_newuserdatauv(L, 0, all_entries(r->shape));
+    for (int key = 1; key <= r->shape->nslots; key++) {
+        if (elL_record_pushentry(L, idx, r, key)) {
+            lua_setiuservalue(L, -2, key);
+        }
+    }
+    for (int key = 1; r->own_state && key <= r->shape->nslots; key++) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, idx, RECORD_STATE + key);
+    }
+    lua_setiuservalue(L, idx, RECORD_STATE);
+    r->own_state = r->half_state = false;
+}
+
+int elL_record_pushstate(lua_State *L, int idx, elL_record *r, bool whole) {
+    if (whole && r->half_state) {
+        grow_state(L, idx, r);
+    }
     if (r->own_state) {
         lua_pushvalue(L, idx);
         return RECORD_STATE;
@@ -109,9 +133,8 @@ int elL_record_pushstate(lua_State *L, int idx, elL_record *r) {
         lua_getiuservalue(L, idx, RECORD_STATE);
         return 0;
     }
-    const elL_shape *s = r->shape;
-    int entries = 2 * s->nslots + 2 + (s->has_json ? s->nslots : 0);
-    lua_newuserdatauv(L, 0, entries);
+    r->half_state = !whole && elL_record_masked(r->shape);
+    lua_newuserdatauv(L, 0, whole ? all_entries(r->shape) : first_entries(r->shape));
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, idx, RECORD_STATE);
     r->has_state = true;
@@ -123,15 +146,15 @@ bool elL_record_pushentry(lua_State *L, int idx, const elL_record *r, int key) {
     if (!r->has_state) {
         return false;
     }
-    if (r->own_state) {
-        if (lua_getiuservalue(L, idx, RECORD_STATE + key) == LUA_TNIL) {
+    if (r->own_state) { /* half a state has no such entry, which is not even nil */
+        if (lua_getiuservalue(L, idx, RECORD_STATE + key) <= LUA_TNIL) {
             lua_pop(L, 1);
             return false;
         }
         return true;
     }
     lua_getiuservalue(L, idx, RECORD_STATE);
-    if (lua_getiuservalue(L, -1, key) == LUA_TNIL) {
+    if (lua_getiuservalue(L, -1, key) <= LUA_TNIL) {
         lua_pop(L, 2);
         return false;
     }
@@ -141,14 +164,15 @@ bool elL_record_pushentry(lua_State *L, int idx, const elL_record *r, int key) {
 
 /* Pops a value into entry `key` of the state. */
 void elL_record_setentry(lua_State *L, int idx, elL_record *r, int key) {
-    if (r->own_state) {
+    bool whole = key > r->shape->nslots;
+    if (r->own_state && !(whole && r->half_state)) {
         lua_setiuservalue(L, idx, RECORD_STATE + key);
         return;
     }
-    elL_record_pushstate(L, lua_absindex(L, idx), r);
-    lua_insert(L, -2);
+    elL_record_pushstate(L, lua_absindex(L, idx), r, whole);
+    lua_pushvalue(L, -2);
     lua_setiuservalue(L, -2, key);
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 /* }====== */
@@ -186,11 +210,8 @@ static void push_json(lua_State *L, int idx, elL_record *r, int slot) {
     if (elL_record_pushentry(L, idx, r, loaded_key(s, slot))) {
         return;
     }
-    if (elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
-        if (!elL_isnull(L, -1)) {
-            v.type = EL_JSON;
-            v.u.s.p = lua_tolstring(L, -1, &v.u.s.n);
-        }
+    if (r->has_saved && elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
+        elL_tree_saved(L, -1, s->column[slot].type, &v);
     } else {
         elL_record_cell(r, slot, &v);
         lua_pushnil(L);
@@ -212,15 +233,15 @@ int elL_record_notselected(lua_State *L, const elL_shape *s, int slot) {
 /* Pushes the value a script sees, or nil; `strict` raises for a column not selected. */
 void elL_record_pushslot(lua_State *L, int idx, elL_record *r, int slot, bool strict) {
     const elL_shape *s = r->shape;
-    if (elL_record_pushentry(L, idx, r, dirty_key(r, slot))) {
+    if (may_be_dirty(r, slot) && elL_record_pushentry(L, idx, r, dirty_key(r, slot))) {
         null_to_nil(L);
         return;
     }
-    if (s->column[slot].type == COL_JSON) {
+    if (s->has_json && elL_is_tree(s->column[slot].type)) {
         push_json(L, idx, r, slot);
         return;
     }
-    if (elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
+    if (r->has_saved && elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
         null_to_nil(L);
         return;
     }
@@ -238,10 +259,9 @@ void elL_record_pushslot(lua_State *L, int idx, elL_record *r, int slot, bool st
 void elL_record_pushoriginal(lua_State *L, int idx, elL_record *r, int slot) {
     const elL_shape *s = r->shape;
     el_value v = {.type = EL_NULL};
-    if (elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
-        if (s->column[slot].type == COL_JSON && !elL_isnull(L, -1)) {
-            v.type = EL_JSON;
-            v.u.s.p = lua_tolstring(L, -1, &v.u.s.n);
+    if (r->has_saved && elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
+        if (elL_is_tree(s->column[slot].type) && !elL_isnull(L, -1)) {
+            elL_tree_saved(L, -1, s->column[slot].type, &v);
             elL_pushvalue(L, &v, s, slot);
             lua_remove(L, -2);
         }
@@ -288,11 +308,11 @@ static int record_index(lua_State *L) {
 /* True when the value at -1 is what the column already has; false when in doubt. */
 static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
     elL_coltype type = r->shape->column[slot].type;
-    if (type == COL_JSON) {
+    if (elL_is_tree(type)) {
         return false; /* see json_same */
     }
     const elL_shape *s = r->shape;
-    if (elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
+    if (r->has_saved && elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
         bool same =
             lua_compare(L, -1, -2, LUA_OPEQ) && lua_type(L, -1) == lua_type(L, -2);
         lua_pop(L, 1);
@@ -302,12 +322,15 @@ static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
     if (!elL_record_cell(r, slot, &now)) {
         return false;
     }
+    if (now.type == EL_INT && lua_isinteger(L, -1)) {
+        return now.u.i == lua_tointeger(L, -1);
+    }
     elL_tovalue(L, &new, s, slot);
     if (now.type == EL_NULL || new.type == EL_NULL) {
         return now.type == new.type;
     }
-    if (new.type == EL_INT && now.type == EL_INT) {
-        return now.u.i == new.u.i;
+    if (new.type == EL_FLOAT && now.type == EL_FLOAT) { /* by bits: -0.0 is another */
+        return memcmp(&now.u.d, &new.u.d, sizeof now.u.d) == 0;
     }
     if (el_type_has_bytes(new.type) && type != COL_DECIMAL) {
         return el_type_has_bytes(now.type) &&
@@ -332,14 +355,14 @@ void elL_record_writeslot(lua_State *L, int idx, elL_record *r, int slot) {
     bool same = r->exists && is_same(L, idx, r, slot);
     if (same) {
         lua_pop(L, 1);
-        if (!r->has_state) {
+        if (!may_be_dirty(r, slot)) {
             return;
         }
         lua_pushnil(L);
     }
     elL_record_setentry(L, idx, r, dirty_key(r, slot));
     mark(r, slot, !same);
-    if (s->has_json && s->column[slot].type == COL_JSON) {
+    if (s->has_json && elL_is_tree(s->column[slot].type)) {
         lua_pushnil(L);
         elL_record_setentry(L, idx, r, loaded_key(s, slot));
     }
@@ -372,7 +395,7 @@ static int record_newindex(lua_State *L) {
 void elL_record_fill(lua_State *L, int idx, elL_record *r, int data) {
     const elL_shape *s = r->shape;
     elL_record_pushshape(L, idx);
-    int first = elL_record_pushstate(L, idx, r) + dirty_key(r, 0);
+    int first = elL_record_pushstate(L, idx, r, r->flipped) + dirty_key(r, 0);
     int state = lua_gettop(L), shape = state - 1;
     lua_pushnil(L);
     while (lua_next(L, data)) {
@@ -387,7 +410,7 @@ void elL_record_fill(lua_State *L, int idx, elL_record *r, int data) {
         if (slot < 0) {
             elL_unknown_column(L, shape, s, key);
         }
-        if (r->exists || s->column[slot].type == COL_JSON) {
+        if (r->exists || elL_is_tree(s->column[slot].type)) {
             elL_record_writeslot(L, idx, r, slot);
             continue;
         }
@@ -496,14 +519,17 @@ static int record_tostring(lua_State *L) {
 
 void elL_record_register(lua_State *L, int shape_idx, const elL_shape *s, int methods,
                          int missing, int assign, int owner) {
-    (void)s;
-    lua_createtable(L, 2, 13);
+    lua_createtable(L, 3, 13);
     lua_pushvalue(L, owner);
     lua_rawseti(L, -2, META_OWNER);
     lua_pushvalue(L, shape_idx);
     lua_rawseti(L, -2, META_SHAPE);
-    lua_pushboolean(L, 1);
-    lua_rawsetp(L, -2, &record_tag);
+    if (s->writer) {
+        lua_getiuservalue(L, shape_idx, SHAPE_WRITER);
+        lua_getiuservalue(L, -1, 1);
+        lua_rawseti(L, -3, META_HELD);
+        lua_pop(L, 1);
+    }
     lua_pushvalue(L, methods);
     lua_setfield(L, -2, "methods");
     lua_pushvalue(L, missing);

@@ -9,7 +9,7 @@
 ** may have changed in place.  NULL is the null value.
 **
 ** These are user values: of the record itself where it is new, else of a userdata that
-** its first write makes.
+** its first write makes.  Entries beyond the first group are there once one is written.
 */
 #ifndef EL_RECORD_H
 #define EL_RECORD_H
@@ -20,7 +20,7 @@
 enum { MASK_BITS = 62 };
 
 /* List part of a record's metatable. */
-enum { META_SHAPE = 1, META_OWNER };
+enum { META_SHAPE = 1, META_OWNER, META_HELD };
 
 /* {====== Keys of the state ====== */
 
@@ -44,6 +44,11 @@ static inline int extra_key(const elL_shape *s) {
     return 2 * s->nslots + 2;
 }
 
+/* False when the state surely has no entry of that kind for the slot. */
+static inline bool may_be_dirty(const elL_record *r, int slot) {
+    return slot < 64 ? (r->dirty >> slot & 1) != 0 : r->has_state;
+}
+
 /* Keeps the bits of the first slots, so that what changed is known without a look. */
 static inline void mark(elL_record *r, int slot, bool dirty) {
     if (slot < 64) {
@@ -64,9 +69,9 @@ bool elL_record_hasrow(const elL_record *r);
 
 /*
 ** Pushes what holds the state, made when there is none yet; entry `key` of it is user
-** value `key` + what this returns.
+** value `key` + what this returns.  Without `whole` it may have the first group only.
 */
-int elL_record_pushstate(lua_State *L, int idx, elL_record *r);
+int elL_record_pushstate(lua_State *L, int idx, elL_record *r, bool whole);
 
 /* Pushes entry `key` of the state and returns true, or pushes nothing. */
 bool elL_record_pushentry(lua_State *L, int idx, const elL_record *r, int key);
@@ -101,10 +106,19 @@ int elL_record_writes(lua_State *L);
 int elL_record_forget(lua_State *L);
 int elL_record_remember(lua_State *L);
 int elL_record_verb(lua_State *L);
+int elL_record_note(lua_State *L);
+int elL_record_noted(lua_State *L);
 
 /* }====== */
 
 /* {====== record_changes.c ====== */
+
+/*
+** Saved values of trees: JSON as its text, a document as a kept value (kept.c).  Push one,
+** and read the one at `idx`, which lends its bytes.
+*/
+void elL_tree_pushsaved(lua_State *L, elL_coltype type, const el_value *v);
+void elL_tree_saved(lua_State *L, int idx, elL_coltype type, el_value *out);
 
 bool elL_record_isdirty(lua_State *L, int idx, elL_record *r, int slot);
 

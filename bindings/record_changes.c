@@ -5,7 +5,49 @@
 */
 #include <string.h>
 
+#include "document.h"
 #include "record.h"
+
+/* {====== Trees ====== */
+
+void elL_tree_pushsaved(lua_State *L, elL_coltype type, const el_value *v) {
+    if (v->type == EL_NULL) {
+        elL_pushnull(L);
+    } else if (type == COL_DOCUMENT) {
+        elL_pushkept(L, v);
+    } else {
+        lua_pushlstring(L, v->u.s.p, v->u.s.n);
+    }
+}
+
+void elL_tree_saved(lua_State *L, int idx, elL_coltype type, el_value *out) {
+    out->type = EL_NULL;
+    if (elL_isnull(L, idx)) {
+        return;
+    }
+    if (type == COL_DOCUMENT) {
+        elL_testkept(L, idx, out);
+    } else {
+        out->type = EL_JSON;
+        out->u.s.p = lua_tolstring(L, idx, &out->u.s.n);
+    }
+}
+
+/* True when the value at -1 is what a document column had when it was read or saved. */
+static bool document_same(lua_State *L, int idx, elL_record *r, int slot) {
+    el_value v = {.type = EL_NULL};
+    int value = lua_gettop(L);
+    if (elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
+        elL_tree_saved(L, -1, COL_DOCUMENT, &v);
+    } else if (!elL_record_cell(r, slot, &v)) {
+        return false; /* not selected */
+    }
+    bool same = elL_document_same(L, value, &v, 0);
+    lua_settop(L, value);
+    return same;
+}
+
+/* }====== */
 
 /* {====== What changed ====== */
 
@@ -13,6 +55,11 @@
 static bool json_changed(lua_State *L, int idx, elL_record *r, int slot) {
     if (!elL_record_pushentry(L, idx, r, loaded_key(r->shape, slot))) {
         return false;
+    }
+    if (r->shape->column[slot].type == COL_DOCUMENT) {
+        bool same = document_same(L, idx, r, slot);
+        lua_pop(L, 1);
+        return !same;
     }
     elL_jsonencode(L, -1);
     elL_record_pushoriginal(L, idx, r, slot);
@@ -31,6 +78,9 @@ static bool json_changed(lua_State *L, int idx, elL_record *r, int slot) {
 static bool json_same(lua_State *L, int idx, elL_record *r, int slot) {
     int value = lua_gettop(L);
     el_value known;
+    if (r->shape->column[slot].type == COL_DOCUMENT) {
+        return document_same(L, idx, r, slot);
+    }
     if (!elL_record_pushentry(L, idx, r, saved_key(r, slot)) &&
         !elL_record_cell(r, slot, &known)) {
         return false; /* not selected */
@@ -45,7 +95,7 @@ bool elL_record_isdirty(lua_State *L, int idx, elL_record *r, int slot) {
     if (!r->has_state) {
         return false;
     }
-    bool json = r->shape->column[slot].type == COL_JSON;
+    bool json = elL_is_tree(r->shape->column[slot].type);
     if (elL_record_pushentry(L, idx, r, dirty_key(r, slot))) {
         bool same = json && r->exists && json_same(L, idx, r, slot);
         lua_pop(L, 1);
@@ -60,7 +110,7 @@ void elL_record_pushmask(lua_State *L, int idx, elL_record *r) {
     if (s->nschema <= MASK_BITS) {
         lua_Integer mask = (lua_Integer)(r->dirty & ((UINT64_C(1) << s->nschema) - 1));
         for (int i = 0; s->has_json && i < s->nschema; i++) {
-            if (s->column[i].type == COL_JSON) {
+            if (elL_is_tree(s->column[i].type)) {
                 mask &= ~((lua_Integer)1 << i);
                 mask |= (lua_Integer)elL_record_isdirty(L, idx, r, i) << i;
             }
@@ -112,16 +162,15 @@ void elL_record_pushnames(lua_State *L, const elL_shape *s) {
 static void bind_slot(lua_State *L, int idx, elL_record *r, int slot, bool original,
                       el_value *out) {
     const elL_shape *s = r->shape;
-    bool json = s->column[slot].type == COL_JSON;
+    bool json = elL_is_tree(s->column[slot].type);
     if (!original && (elL_record_pushentry(L, idx, r, dirty_key(r, slot)) ||
                       (json && elL_record_pushentry(L, idx, r, loaded_key(s, slot))))) {
         elL_tovalue(L, out, s, slot);
         return;
     }
-    if (elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
+    if (r->has_saved && elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
         if (json && !elL_isnull(L, -1)) {
-            out->type = EL_JSON;
-            out->u.s.p = lua_tolstring(L, -1, &out->u.s.n);
+            elL_tree_saved(L, -1, s->column[slot].type, out);
         } else {
             elL_tovalue(L, out, s, slot);
         }
@@ -135,6 +184,9 @@ static void bind_slot(lua_State *L, int idx, elL_record *r, int slot, bool origi
     }
     if (r->in_result && el_type_has_bytes(out->type)) {
         out->u.s.p = lua_pushlstring(L, out->u.s.p, out->u.s.n);
+    } else if (r->in_result && out->type >= EL_LIST) {
+        elL_pushkept(L, out);
+        elL_testkept(L, -1, out);
     } else {
         lua_pushnil(L);
     }
@@ -144,7 +196,7 @@ void elL_record_bind(lua_State *L, int idx, elL_record *r, const int16_t *params
                      el_value *out) {
     int state = 0, base = 0;
     if (r->has_state) {
-        base = elL_record_pushstate(L, idx, r);
+        base = elL_record_pushstate(L, idx, r, false);
         state = lua_gettop(L);
     }
     for (int i = 0; i < n; i++) {
@@ -180,9 +232,8 @@ void elL_record_absorb(lua_State *L, int idx, elL_record *r, const elL_shape *fr
         }
         if (values[i].type == EL_NULL) {
             elL_pushnull(L);
-        } else if (s->column[slot].type == COL_JSON &&
-                   el_type_has_bytes(values[i].type)) {
-            lua_pushlstring(L, values[i].u.s.p, values[i].u.s.n);
+        } else if (elL_is_tree(s->column[slot].type)) {
+            elL_tree_pushsaved(L, s->column[slot].type, &values[i]);
         } else {
             elL_pushvalue(L, &values[i], s, slot);
         }
@@ -195,14 +246,10 @@ void elL_record_absorb(lua_State *L, int idx, elL_record *r, const elL_shape *fr
 /* Moves one dirty value over to the saved ones; the state is at the top. */
 static void save_slot(lua_State *L, int idx, elL_record *r, int slot, int base) {
     int state = lua_gettop(L);
-    if (r->shape->column[slot].type == COL_JSON) {
+    if (elL_is_tree(r->shape->column[slot].type)) {
         el_value v;
         bind_slot(L, idx, r, slot, false, &v);
-        if (v.type == EL_NULL) {
-            elL_pushnull(L);
-        } else {
-            lua_pushlstring(L, v.u.s.p, v.u.s.n);
-        }
+        elL_tree_pushsaved(L, r->shape->column[slot].type, &v);
         lua_setiuservalue(L, state, base + saved_key(r, slot));
         if (lua_getiuservalue(L, state, base + dirty_key(r, slot)) == LUA_TTABLE) {
             lua_setiuservalue(L, state, base + loaded_key(r->shape, slot));
@@ -226,7 +273,7 @@ void elL_record_sync(lua_State *L, int idx, elL_record *r) {
         return;
     }
     elL_record_pushmask(L, idx, r);
-    int base = elL_record_pushstate(L, idx, r);
+    int base = elL_record_pushstate(L, idx, r, true);
     int state = lua_gettop(L);
     for (int i = 0; i < s->nschema; i++) {
         if (in_mask(L, state - 1, i)) {

@@ -230,7 +230,7 @@ static int detach(lua_State *L) {
     bool all = lua_isnoneornil(L, 2);
     lua_settop(L, 2);
     luaL_checkstack(L, s->nschema + LUA_MINSTACK, "detach");
-    int base = elL_record_pushstate(L, 1, r);
+    int base = elL_record_pushstate(L, 1, r, true);
     uint64_t dirty = 0;
     for (int i = 0; i < s->nschema; i++) { /* pushes one value each */
         bool known = (s->column[i].cell >= 0 && elL_record_hasrow(r)) ||
@@ -261,9 +261,16 @@ static int detach(lua_State *L) {
     }
     r->dirty = dirty;
     r->changes = 0;
+    r->noted = 0;
     r->has_saved = r->exists = r->in_result = false;
     r->u.row = NULL;
     return 0;
+}
+
+/* record.hasSaved(record): whether it was saved since its row was read. */
+static int has_saved(lua_State *L) {
+    lua_pushboolean(L, elL_checkrecord(L, 1)->has_saved);
+    return 1;
 }
 
 static int get_shape(lua_State *L) {
@@ -280,14 +287,14 @@ static int absorb(lua_State *L) {
                   "a record of the same model expected");
     for (int i = 0; i < r->shape->nschema; i++) {
         el_value v = {.type = EL_NULL};
-        bool json = r->shape->column[i].type == COL_JSON;
+        elL_coltype type = r->shape->column[i].type;
         if (!elL_record_cell(other, i, &v)) {
             continue;
         }
         if (v.type == EL_NULL) {
             elL_pushnull(L);
-        } else if (json && el_type_has_bytes(v.type)) {
-            lua_pushlstring(L, v.u.s.p, v.u.s.n);
+        } else if (elL_is_tree(type)) {
+            elL_tree_pushsaved(L, type, &v);
         } else {
             elL_pushvalue(L, &v, r->shape, i);
         }
@@ -384,6 +391,9 @@ int luaopen_eloquent_core_record(lua_State *L) {
                                          {"forget", elL_record_forget},
                                          {"remember", elL_record_remember},
                                          {"verb", elL_record_verb},
+                                         {"note", elL_record_note},
+                                         {"noted", elL_record_noted},
+                                         {"hasSaved", has_saved},
                                          {NULL, NULL}};
     static const luaL_Reg row_methods[] = {
         {"toTable", row_to_table}, {"toJson", row_to_json}, {NULL, NULL}};

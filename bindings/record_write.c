@@ -11,7 +11,7 @@
 
 enum { MAX_KNOWN = 16 };
 
-/* Keys of a writer's user value, a table: what the plans are for, then the plans. */
+/* A writer's user value is a table: the connection of the plans, then the plans. */
 enum { HELD_CONN = 1, HELD_INSERT, HELD_UPDATE = HELD_INSERT + MAX_KNOWN,
        HELD_DELETE = HELD_UPDATE + MAX_KNOWN };
 
@@ -30,9 +30,6 @@ struct elL_writer {
     int created, updated; /* slots that take the time, -1: none */
 };
 
-/* Entries of a journal for a record whose row tells what it was; see model/journal. */
-typedef enum touched { TOUCHED, TOUCHED_AND_STAMPED } touched;
-
 /* {====== What is known ====== */
 
 void elL_writer_new(lua_State *L, int shape_idx, elL_shape *s) {
@@ -40,6 +37,8 @@ void elL_writer_new(lua_State *L, int shape_idx, elL_shape *s) {
     elL_writer *w = lua_newuserdatauv(L, sizeof *w, 1);
     memset(w, 0, sizeof *w);
     w->created = w->updated = -1;
+    lua_createtable(L, HELD_DELETE, 0);
+    lua_setiuservalue(L, -2, 1);
     lua_setiuservalue(L, shape_idx, SHAPE_WRITER);
     s->writer = w;
 }
@@ -123,14 +122,11 @@ int elL_record_remember(lua_State *L) {
     }
     uint64_t mask = (uint64_t)luaL_optinteger(L, 5, 0);
     lua_getiuservalue(L, 1, SHAPE_WRITER);
-    if (lua_getiuservalue(L, -1, 1) != LUA_TTABLE || w->c != c) {
+    lua_getiuservalue(L, -1, 1);
+    if (w->c != c) {
         forget(w);
-        lua_pop(L, 1);
-        lua_createtable(L, HELD_DELETE, 0);
         lua_pushvalue(L, 2);
         lua_rawseti(L, -2, HELD_CONN);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, -3, 1);
     }
     lua_pushvalue(L, 4);
     if (*verb == 'd') {
@@ -163,46 +159,69 @@ static bool is_ready(const elL_writer *w) {
 
 /* {====== The journal ====== */
 
-/* Pushes the journal of the connection at 1, and below the entry of the record at `idx`. */
-static int push_entry(lua_State *L, int idx) {
-    lua_getiuservalue(L, 1, CONN_JOURNAL);
-    lua_pushvalue(L, idx);
-    return lua_rawget(L, -2);
+/* Notes the record at `idx` in the journal whose list is at the top, and pops the list. */
+static void note(lua_State *L, int idx, elL_record *r, uint32_t serial, elL_note how) {
+    if (r->noted != serial) {
+        lua_pushvalue(L, idx);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+        r->noted = serial;
+    }
+    r->note = (uint8_t)how;
+    lua_pop(L, 1);
+}
+
+/* The same for the connection at 1. */
+static void note_on(lua_State *L, const elL_conn *c, int idx, elL_record *r,
+                    elL_note how) {
+    if (c->journal) {
+        lua_getiuservalue(L, 1, CONN_JOURNAL);
+        note(L, idx, r, c->journal, how);
+    }
+}
+
+/* True when the journal has noted already that the model has set the timestamp. */
+static bool is_stamped(const elL_conn *c, const elL_record *r) {
+    return c->journal && r->noted == c->journal && r->note == NOTE_STAMPED;
+}
+
+/* True when it is enough to note that the record is touched. */
+static bool can_touch(const elL_conn *c, const elL_record *r) {
+    if (c->journal && r->noted == c->journal) {
+        return r->note != NOTE_NEW;
+    }
+    return !c->journal || !r->has_saved;
 }
 
 /*
-** True when an entry says enough: the record's own row tells what it was.  Leaves the
-** stack as it was, and the entry to note_touched, once nothing can go wrong.
+** record.note(record, list, serial, entry): an integer is the mask of what was set of a
+** new record; a boolean says that its row tells what it was, true that it was stamped.
 */
-static bool can_note(lua_State *L, const elL_conn *c, int idx, const elL_record *r) {
-    if (!c->journaling) {
-        return true;
+int elL_record_note(lua_State *L) {
+    elL_record *r = elL_checkrecord(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    uint32_t serial = (uint32_t)luaL_checkinteger(L, 3);
+    elL_note how = NOTE_NEW;
+    if (lua_isboolean(L, 4)) {
+        how = lua_toboolean(L, 4) ? NOTE_STAMPED : NOTE_TOUCHED;
+    } else {
+        r->given = (uint64_t)luaL_checkinteger(L, 4);
     }
-    int type = push_entry(L, idx);
-    lua_pop(L, 2);
-    return type == LUA_TBOOLEAN || (type == LUA_TNIL && !r->has_saved);
+    lua_settop(L, 2);
+    note(L, 1, r, serial, how);
+    return 0;
 }
 
-static void note_touched(lua_State *L, const elL_conn *c, int idx, touched how) {
-    if (c->journaling) {
-        if (push_entry(L, idx) == LUA_TNIL || how == TOUCHED_AND_STAMPED) {
-            lua_pushvalue(L, idx);
-            lua_pushboolean(L, how == TOUCHED_AND_STAMPED);
-            lua_rawset(L, -4);
-        }
-        lua_pop(L, 2);
+/* record.noted(record, serial): what record.note was told last, nil for another journal. */
+int elL_record_noted(lua_State *L) {
+    elL_record *r = elL_checkrecord(L, 1);
+    if (r->noted != (uint32_t)luaL_checkinteger(L, 2) || r->noted == 0) {
+        lua_pushnil(L);
+    } else if (r->note == NOTE_NEW) {
+        lua_pushinteger(L, (lua_Integer)r->given);
+    } else {
+        lua_pushboolean(L, r->note == NOTE_STAMPED);
     }
-}
-
-/* Of a record that no journal can know yet: the mask of what it was given. */
-static void note_new(lua_State *L, const elL_conn *c, int idx, uint64_t mask) {
-    if (c->journaling) {
-        lua_getiuservalue(L, 1, CONN_JOURNAL);
-        lua_pushvalue(L, idx);
-        lua_pushinteger(L, (lua_Integer)mask);
-        lua_rawset(L, -3);
-        lua_pop(L, 1);
-    }
+    return 1;
 }
 
 /* }====== */
@@ -220,15 +239,12 @@ static int long_way(lua_State *L) {
 
 /* Puts connection and plan below the record that is alone on the stack. */
 static void push_known(lua_State *L, int held) {
-    elL_record_pushshape(L, 1);
-    lua_getiuservalue(L, -1, SHAPE_WRITER);
-    lua_getiuservalue(L, -1, 1);
-    lua_rawgeti(L, -1, HELD_CONN);
-    lua_rawgeti(L, -2, held);
+    lua_getmetatable(L, 1);
+    lua_rawgeti(L, 2, META_HELD);
+    lua_rawgeti(L, 3, HELD_CONN);
+    lua_rawgeti(L, 3, held);
     lua_pushvalue(L, 1);
-    lua_replace(L, 3);
-    lua_replace(L, 2);
-    lua_replace(L, 1);
+    lua_rotate(L, 1, 3);
     lua_settop(L, 3);
 }
 
@@ -259,23 +275,18 @@ static int save(lua_State *L) {
     }
     bool stamps = w->updated >= 0 && !(r->dirty & bit_of(w->updated));
     int at = find_known(&w->update, r->dirty | bit_of(w->updated));
-    if (at < 0) {
+    if (at < 0 || !can_touch(w->c, r)) {
         return long_way(L);
     }
     elL_conn *c = w->c;
     lua_settop(L, 1);
     push_known(L, HELD_UPDATE + at);
-    if (!can_note(L, c, 3, r)) {
-        lua_rotate(L, 1, 1);
-        lua_settop(L, 1);
-        return long_way(L);
-    }
     if (stamps) {
         elL_pushdatetime(L, now());
         stamp(L, 3, r, w->updated);
         lua_settop(L, 3);
     }
-    note_touched(L, c, 3, stamps ? TOUCHED_AND_STAMPED : TOUCHED);
+    note_on(L, c, 3, r, stamps || is_stamped(c, r) ? NOTE_STAMPED : NOTE_TOUCHED);
     lua_Integer last_id;
     if (elL_run_write(L, &last_id) == 0) {
         lua_rotate(L, 1, 1);
@@ -291,18 +302,14 @@ static int delete(lua_State *L) {
     elL_record *r = elL_testrecord(L, 1);
     elL_writer *w = r ? r->shape->writer : NULL;
     bool able = is_ready(w) && w->removes && r->exists;
-    if (!able || !(w->deletes || lua_toboolean(L, lua_upvalueindex(2)))) {
+    if (!able || !(w->deletes || lua_toboolean(L, lua_upvalueindex(2))) ||
+        !can_touch(w->c, r)) {
         return long_way(L);
     }
     elL_conn *c = w->c;
     lua_settop(L, 1);
     push_known(L, HELD_DELETE);
-    if (!can_note(L, c, 3, r)) {
-        lua_rotate(L, 1, 1);
-        lua_settop(L, 1);
-        return long_way(L);
-    }
-    note_touched(L, c, 3, TOUCHED);
+    note_on(L, c, 3, r, is_stamped(c, r) ? NOTE_STAMPED : NOTE_TOUCHED);
     lua_Integer last_id;
     lua_Integer count = elL_run_write(L, &last_id);
     r->exists = false;
@@ -348,7 +355,8 @@ static int create(lua_State *L) {
     lua_replace(L, 1);
     lua_settop(L, 1);
     push_known(L, HELD_INSERT + at);
-    note_new(L, c, 3, given);
+    r->given = given;
+    note_on(L, c, 3, r, NOTE_NEW);
     elL_run_insert(L);
     return 1;
 }

@@ -57,7 +57,7 @@ static void reserve(lua_State *L, run *r, int n) {
 
 /* Turns the value at the top into the i-th argument (0 first), or raises. */
 static void bind_top(lua_State *L, run *r, int i) {
-    int slot = -1;
+    int slot = r->plan->by_type;
     if (i < r->plan->nparams && r->plan->param[i] > 0) {
         slot = r->plan->param[i] - 1;
     }
@@ -543,6 +543,7 @@ static int run_update(lua_State *L) {
 enum { CURSOR_CONN = 1, CURSOR_SHAPE, CURSOR_ARGS, CURSOR_PLAN, CURSOR_UVS = CURSOR_PLAN };
 
 typedef struct cursor {
+    const void *tag; /* says that it is a cursor */
     elL_conn *c;
     const elL_shape *shape;
     el_statements *statements;
@@ -550,6 +551,13 @@ typedef struct cursor {
     unsigned turn; /* another one whenever the client library's row is */
     bool ended;
 } cursor;
+
+static const char cursor_tag;
+
+static cursor *check_cursor(lua_State *L) {
+    cursor *u = elL_testtag(L, 1, &cursor_tag, sizeof *u);
+    return u ? u : luaL_checkudata(L, 1, ELL_CURSOR);
+}
 
 static void cursor_release(cursor *u) {
     u->turn++;
@@ -560,7 +568,7 @@ static void cursor_release(cursor *u) {
 }
 
 static int cursor_close(lua_State *L) {
-    cursor *u = luaL_checkudata(L, 1, ELL_CURSOR);
+    cursor *u = check_cursor(L);
     cursor_release(u);
     u->ended = true;
     return 0;
@@ -568,7 +576,7 @@ static int cursor_close(lua_State *L) {
 
 /* cursor() -> the next record, nil at the end. */
 static int cursor_next(lua_State *L) {
-    cursor *u = luaL_checkudata(L, 1, ELL_CURSOR);
+    cursor *u = check_cursor(L);
     el_value few[FEW_VALUES];
     if (u->ended) {
         return 0;
@@ -619,6 +627,7 @@ static int run_cursor(lua_State *L) {
     begin(L, &r);
     cursor *u = lua_newuserdatauv(L, sizeof *u, CURSOR_UVS);
     memset(u, 0, sizeof *u);
+    u->tag = &cursor_tag;
     luaL_setmetatable(L, ELL_CURSOR);
     lua_pushvalue(L, CONN_ARG);
     lua_setiuservalue(L, 4, CURSOR_CONN);

@@ -24,6 +24,7 @@ static const struct {
     {"time", COL_TIME},          {"timestamp", COL_TIMESTAMP}, {"json", COL_JSON},
     {"uuid", COL_UUID},          {"ulid", COL_ULID},         {"binary", COL_BINARY},
     {"enum", COL_ENUM},          {"any", COL_ANY},
+    {"document", COL_DOCUMENT},  {"objectId", COL_OBJECT_ID},
 };
 
 static elL_coltype coltype_by_name(lua_State *L, const char *name) {
@@ -188,7 +189,7 @@ static void read_column(lua_State *L, int shape_idx, elL_shape *s, int slot) {
     lua_getfield(L, -1, "unsigned");
     c->is_unsigned = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    s->has_json |= c->type == COL_JSON;
+    s->has_json |= elL_is_tree(c->type);
     if (c->type == COL_ENUM) {
         lua_getiuservalue(L, shape_idx, SHAPE_VALUES);
         lua_getfield(L, -2, "values");
@@ -236,8 +237,8 @@ static int shape_new(lua_State *L) {
     lua_getfield(L, 1, "missing");
     lua_getfield(L, 1, "assign");
     lua_getfield(L, 1, "owner");
-    elL_record_register(L, 3, s, 4, 5, 6, 7);
     elL_writer_new(L, 3, s);
+    elL_record_register(L, 3, s, 4, 5, 6, 7);
     lua_settop(L, 3);
     return 1;
 }
@@ -245,6 +246,8 @@ static int shape_new(lua_State *L) {
 /* Gives the shape at -1 the record metatable's functions of the shape at `from`. */
 static void inherit(lua_State *L, int from, elL_shape *s) {
     int to = lua_gettop(L);
+    lua_getiuservalue(L, from, SHAPE_WRITER);
+    lua_setiuservalue(L, to, SHAPE_WRITER);
     lua_getiuservalue(L, from, SHAPE_META);
     lua_getfield(L, -1, "methods");
     lua_getfield(L, -2, "missing");
@@ -254,8 +257,6 @@ static void inherit(lua_State *L, int from, elL_shape *s) {
     lua_settop(L, to);
     lua_getiuservalue(L, from, SHAPE_VALUES);
     lua_setiuservalue(L, to, SHAPE_VALUES);
-    lua_getiuservalue(L, from, SHAPE_WRITER);
-    lua_setiuservalue(L, to, SHAPE_WRITER);
 }
 
 const elL_shape *elL_pushprojection(lua_State *L, int shape_idx, int names_idx) {
@@ -368,10 +369,26 @@ static int shape_has(lua_State *L) {
     return 1;
 }
 
+/* shape:normal(name, value): what a record would read for a value that it was given. */
+static int shape_normal(lua_State *L) {
+    elL_shape *s = elL_checkshape(L, 1);
+    size_t n;
+    luaL_checktype(L, 2, LUA_TSTRING);
+    const char *name = lua_tolstring(L, 2, &n);
+    int slot = elL_shape_slot(L, s, name, n, 2);
+    if (slot < 0) {
+        return elL_unknown_column(L, 1, s, name);
+    }
+    lua_settop(L, 3);
+    elL_normalize(L, s, 1, slot, 3);
+    return 1;
+}
+
 int luaopen_eloquent_core_shape(lua_State *L) {
     static const luaL_Reg methods[] = {{"project", shape_project},
                                        {"columns", shape_columns},
                                        {"has", shape_has},
+                                       {"normal", shape_normal},
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", shape_new}, {NULL, NULL}};
     if (luaL_newmetatable(L, ELL_SHAPE)) {

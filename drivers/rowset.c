@@ -32,6 +32,26 @@ static inline size_t piece_size(size_t n) {
     return (sizeof(uint32_t) + n + 1 + 3) & ~(size_t)3;
 }
 
+static inline bool is_nested(const el_value *v) {
+    return v->type == EL_LIST || v->type == EL_DOC;
+}
+
+/* Bytes of a nested value beside the row: its iterator, 8-aligned, and what it walks. */
+static inline size_t nested_size(size_t n) {
+    return 4 + sizeof(el_iter) + ((n + 3) & ~(size_t)3);
+}
+
+/* Puts it at `text`; the iterator's address is `*at`. */
+static size_t pack_nested(unsigned char *text, const el_iter *nested, void **at) {
+    unsigned char *start = text + (-(uintptr_t)text & 7);
+    el_iter copy = *nested;
+    copy.block = start + sizeof copy;
+    memcpy(start, &copy, sizeof copy);
+    memcpy(start + sizeof copy, nested->block, nested->size);
+    *at = start;
+    return nested_size(nested->size);
+}
+
 size_t el_row_text_size(const el_value *values, int ncols) {
     size_t total = 0;
     for (int i = 0; i < ncols; i++) {
@@ -41,6 +61,12 @@ size_t el_row_text_size(const el_value *values, int ncols) {
                 return SIZE_MAX;
             }
             total += piece_size(n);
+        } else if (is_nested(&values[i]) && values[i].u.nested->block) {
+            size_t n = values[i].u.nested->size;
+            if (n > UINT32_MAX || total > SIZE_MAX / 2) {
+                return SIZE_MAX;
+            }
+            total += nested_size(n);
         }
     }
     return total;
@@ -65,11 +91,20 @@ void el_row_pack(unsigned char *row, unsigned char *text, const el_value *values
             cell[0] = v->u.b;
             break;
         case EL_NULL:
-        case EL_LIST: /* nested values have no packed form; append refuses them */
-        case EL_DOC:
-            row[i] = EL_NULL;
             memset(cell, 0, 8);
             break;
+        case EL_LIST:
+        case EL_DOC: {
+            void *at = NULL;
+            if (v->u.nested->block) { /* append refuses others */
+                text += pack_nested(text, v->u.nested, &at);
+            } else {
+                row[i] = EL_NULL;
+            }
+            memset(cell, 0, 8);
+            memcpy(cell, &at, sizeof at);
+            break;
+        }
         default: {
             uint32_t n = (uint32_t)v->u.s.n;
             memset(cell, 0, 8);
@@ -101,6 +136,10 @@ void el_row_cell(const unsigned char *row, int ncols, int col, el_value *out) {
         break;
     case EL_FLOAT:
         memcpy(&out->u.d, cell, 8);
+        break;
+    case EL_LIST:
+    case EL_DOC:
+        memcpy(&out->u.nested, cell, sizeof out->u.nested);
         break;
     default: {
         const char *text;
@@ -221,7 +260,7 @@ int el_rowset_append(el_rowset *rs, const el_value *values, el_error *err) {
         return refuse_text(values, rs->ncols, err);
     }
     for (int i = 0; i < rs->ncols; i++) {
-        if (values[i].type >= EL_LIST) {
+        if (is_nested(&values[i]) && !values[i].u.nested->block) {
             return el_fail(err, EL_ERR_VALUE, 0,
                            "column %d is a %s, which a row of cells "
                            "can't hold",

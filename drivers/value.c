@@ -14,7 +14,8 @@ static const char *const type_names[] = {
     [EL_FLOAT] = "float",         [EL_TEXT] = "text",           [EL_BYTES] = "bytes",
     [EL_DECIMAL] = "decimal",     [EL_TIMESTAMP] = "timestamp", [EL_DATE] = "date",
     [EL_TIME] = "time",           [EL_JSON] = "json",           [EL_UUID] = "uuid",
-    [EL_OBJECT_ID] = "object id", [EL_LIST] = "list",           [EL_DOC] = "document",
+    [EL_OBJECT_ID] = "object id", [EL_SPECIAL] = "special",     [EL_LIST] = "list",
+    [EL_DOC] = "document",
 };
 
 const char *el_type_name(el_type t) {

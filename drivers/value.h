@@ -24,18 +24,32 @@ typedef enum el_type {
     EL_JSON,      /* text of one JSON value */
     EL_UUID,      /* 36 characters, lower case */
     EL_OBJECT_ID, /* 24 hexadecimal digits, lower case */
+    EL_SPECIAL,   /* a value of one engine only, in its own notation: on MongoDB
+                     extended JSON, {"$minKey":1} */
     EL_LIST,      /* u.nested */
     EL_DOC        /* u.nested */
 } el_type;
 
 typedef struct el_value el_value;
 
-/* Nested values are pulled one by one, so the caller owns the recursion. */
+/*
+** Nested values are pulled one by one, so the caller owns the recursion.  `next` is false
+** at the end; a list has key NULL.  What it gives lives until its next call with the same
+** iterator; where that is a nested value, its iterator may stand in the caller's `room`.
+**
+** Where all that it walks is one block, `block` says so: a copy of the iterator whose
+** `block` is set to a copy of that memory needs the original no more.  Else it is NULL.
+*/
 typedef struct el_iter {
-    bool (*next)(struct el_iter *it, const char **key, size_t *keylen, el_value *out);
+    bool (*next)(struct el_iter *it, const char **key, size_t *keylen, el_value *out,
+                 struct el_iter *room);
+    const void *block;
+    size_t size;
     union {
-        max_align_t align;
-        unsigned char bytes[128];
+        void *p;
+        int64_t i;
+        double d;
+        unsigned char bytes[112];
     } state;
 } el_iter;
 
@@ -55,7 +69,7 @@ struct el_value {
 
 /* True for the types whose bytes are in u.s. */
 static inline bool el_type_has_bytes(el_type t) {
-    return t >= EL_TEXT && t <= EL_OBJECT_ID && t != EL_TIMESTAMP;
+    return t >= EL_TEXT && t <= EL_SPECIAL && t != EL_TIMESTAMP;
 }
 
 /* "integer", "text", "timestamp": the type as messages name it. */

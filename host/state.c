@@ -21,6 +21,7 @@ int luaopen_eloquent_core_decimal(lua_State *L);
 int luaopen_eloquent_core_datetime(lua_State *L);
 int luaopen_eloquent_core_json(lua_State *L);
 int luaopen_eloquent_core_objectid(lua_State *L);
+int luaopen_eloquent_core_document(lua_State *L);
 int luaopen_eloquent_core_uid(lua_State *L);
 
 static const luaL_Reg core_modules[] = {
@@ -38,6 +39,7 @@ static const luaL_Reg core_modules[] = {
     {"eloquent.core.datetime", luaopen_eloquent_core_datetime},
     {"eloquent.core.json", luaopen_eloquent_core_json},
     {"eloquent.core.objectid", luaopen_eloquent_core_objectid},
+    {"eloquent.core.document", luaopen_eloquent_core_document},
     {"eloquent.core.uid", luaopen_eloquent_core_uid},
 };
 

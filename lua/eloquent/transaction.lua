@@ -106,7 +106,7 @@ end
 local function set_journal(connection, notes)
     connection._journal = notes
     if connection._core then
-        connection._core:journal(notes or nil)
+        connection._core:journal(notes and notes.list or nil, notes and notes.serial)
     end
 end
 
@@ -168,7 +168,7 @@ local function nested(connection, fn)
     core:transact("savepoint", name)
     connection._depth = depth + 1
     local callbacks, outer = #connection._after_commit, connection._journal
-    local notes = journal.new()
+    local notes = journal.new(outer)
     set_journal(connection, notes)
     local results = call(connection, fn)
     connection._depth = depth

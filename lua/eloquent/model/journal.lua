@@ -1,55 +1,82 @@
 -- SPDX-License-Identifier: MIT
 --
 -- What records were before a level of a transaction. A rollback makes them that again:
--- they keep the fields that the script has set, and the next save writes these anew. The
--- entries of a journal go with their records, so a transaction of many rows holds none.
+-- they keep the fields that the script has set, and the next save writes these anew. A
+-- journal keeps no record alive, so a transaction of many rows holds none.
 local core = require("eloquent.core.record")
 local null = require("eloquent.core.null")
 
 local journal = {}
 
---- An entry is the mask of what the script had set, for a record that was new. It is a
---- boolean for a record that had not been saved since its row was read: the row tells what
---- it was; true says that the model has set its timestamp. For others it is a table: the
+---@class eloquent.Journal
+---@field serial integer   another one for each journal
+---@field outer? eloquent.Journal  that of the level around
+---@field list eloquent.Record[]  noted in the record itself: see core.note
+---@field entries table<eloquent.Record, integer|string|table>  the others
+
+--- What is noted of a record is the mask of what the script had set, if it was new; or a
+--- boolean, if it had not been saved since its row was read: the row tells what it was,
+--- and true says that the model has set its timestamp. For others it is a table: the
 --- values of the columns written since, as the row had them, by name, and at these places:
 local NEW <const> = 1 -- that mask, of a new record that was written again
 local STAMP <const> = 2 -- the timestamp column that the model has set
 
----@alias eloquent.Journal table<eloquent.Record, integer|string|boolean|table>
+local serial = 0
 
+--- A journal for a level inside that of `outer`.
+---@param outer? eloquent.Journal
 ---@return eloquent.Journal
-function journal.new()
-    return setmetatable({}, { __mode = "k" })
+function journal.new(outer)
+    serial = serial + 1
+    return {
+        serial = serial,
+        outer = outer or nil,
+        list = setmetatable({}, { __mode = "v" }),
+        entries = setmetatable({}, { __mode = "k" }),
+    }
 end
 
-local function entry_of(self, record)
-    local entry = self[record]
+local function noted(self, record)
+    local entry = self.entries[record]
+    if entry == nil then
+        return core.noted(record, self.serial)
+    end
+    return entry
+end
+
+local function note(self, record, entry)
+    if type(entry) == "string" or type(entry) == "table" then
+        self.entries[record] = entry
+    else
+        core.note(record, self.list, self.serial, entry)
+    end
+end
+
+-- The entry as a table, for what the short forms can't say.
+local function table_of(self, record)
+    local entry = noted(self, record)
     if type(entry) ~= "table" then
         entry = { [NEW] = entry }
-        self[record] = entry
+        self.entries[record] = entry
     end
     return entry
 end
 
 --- Before a new record is inserted; `written` is the mask of what the script has set.
 function journal.inserting(self, record, written)
-    if self[record] == nil then
-        self[record] = written
+    if noted(self, record) == nil then
+        note(self, record, written)
     end
 end
 
 --- Before a record is updated; `stamp` is the timestamp column that the model has set.
 function journal.updating(self, record, stamp)
-    local entry = self[record]
-    if type(entry) == "boolean" then
-        self[record] = entry or stamp ~= nil
+    local entry = noted(self, record)
+    if type(entry) == "boolean" or entry == nil and not core.hasSaved(record) then
+        note(self, record, entry or stamp ~= nil)
         return
-    elseif entry == nil then
-        entry = core.baseline(record)
-        self[record] = entry
-    else
-        entry = core.baseline(record, entry_of(self, record))
     end
+    entry = core.baseline(record, table_of(self, record))
     if stamp then
         entry[STAMP] = stamp
     end
@@ -57,10 +84,14 @@ end
 
 --- Before a record's row is deleted.
 function journal.deleting(self, record, key)
-    if type(self[record]) == "boolean" then
+    local entry = noted(self, record)
+    if type(entry) == "boolean" then
+        return
+    elseif entry == nil and not core.hasSaved(record) then
+        note(self, record, false)
         return
     end
-    local entry = entry_of(self, record)
+    entry = table_of(self, record)
     if entry[key] == nil then
         local value = core.original(record, key)
         entry[key] = value == nil and null or value
@@ -69,8 +100,11 @@ end
 
 --- Before a deleted record becomes a new one, which forgets its row.
 function journal.detaching(self, record)
-    if type(self[record]) == "boolean" then
-        self[record] = core.rowValues(record, true)
+    while self do
+        if type(noted(self, record)) == "boolean" then
+            self.entries[record] = core.rowValues(record, true)
+        end
+        self = self.outer
     end
 end
 
@@ -111,22 +145,22 @@ local function undo_insert(record, entry)
 end
 
 local function undo_update(record, entry)
-    local originals, stamped, now
+    local originals, stamped
     if type(entry) == "table" then
         originals, stamped = columns_of(entry), entry[STAMP]
     else
         originals, stamped = core.rowValues(record), entry and core.model(record)._timestamps.updated
     end
-    now = {}
-    local function note(name)
+    local now = {}
+    local function keep(name)
         local value = core.get(record, name)
         now[name] = value == nil and null or value
     end
     for _, name in ipairs(core.dirty(record)) do
-        note(name)
+        keep(name)
     end
     for name in pairs(originals) do
-        note(name)
+        keep(name)
     end
     if stamped then
         now[stamped] = nil
@@ -142,36 +176,54 @@ local function undo_update(record, entry)
     core.fill(record, now)
 end
 
+local function undo(record, entry)
+    if type(entry) == "boolean" or type(entry) == "table" and not entry[NEW] then
+        undo_update(record, entry)
+    else
+        undo_insert(record, entry)
+    end
+end
+
+--- Calls `fn` with each record that is noted, and its entry.
+local function each(self, fn)
+    for _, record in pairs(self.list) do
+        if self.entries[record] == nil then
+            local entry = core.noted(record, self.serial)
+            if entry ~= nil then
+                fn(record, entry)
+            end
+        end
+    end
+    for record, entry in pairs(self.entries) do
+        fn(record, entry)
+    end
+end
+
 --- Makes the records what they were; the rows are so already.
 ---@param self eloquent.Journal
 function journal.undo(self)
-    for record, entry in pairs(self) do
-        if type(entry) == "boolean" or type(entry) == "table" and not entry[NEW] then
-            undo_update(record, entry)
-        else
-            undo_insert(record, entry)
-        end
-    end
+    each(self, undo)
 end
 
 --- Takes over the entries of a level inside, whose work is part of this one's now.
 ---@param self eloquent.Journal
 ---@param inner eloquent.Journal
 function journal.merge(self, inner)
-    for record, later in pairs(inner) do
-        if self[record] == nil then
-            self[record] = later
-        elseif type(self[record]) == "boolean" then
-            self[record] = self[record] or type(later) == "table" and later[STAMP] ~= nil
+    each(inner, function(record, later)
+        local entry = noted(self, record)
+        if entry == nil then
+            note(self, record, later)
+        elseif type(entry) == "boolean" then
+            note(self, record, entry or type(later) == "table" and later[STAMP] ~= nil)
         elseif type(later) == "table" then
-            local entry = entry_of(self, record)
+            entry = table_of(self, record)
             for name, value in pairs(later) do
                 if entry[name] == nil and name ~= NEW then
                     entry[name] = value
                 end
             end
         end
-    end
+    end)
 end
 
 return journal

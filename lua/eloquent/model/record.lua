@@ -78,18 +78,13 @@ local function remember(model, conn, verb, plan, key)
     end
 end
 
---- Inserts a new record, `key` being the mask of what was written; model/statics calls it
---- for `create`, with a record that is `fresh`: no journal knows it yet.
-function Record._insert(record, model, key, fresh)
+--- Inserts a new record, `key` being the mask of what was written.
+function Record._insert(record, model, key)
     local connection = model._via or for_model(model)
     local conn = connection._core or connection:core()
     local stamps, notes = model._timestamps, connection._journal
     if notes then
-        if fresh then
-            notes[record] = key
-        else
-            journal.inserting(notes, record, key)
-        end
+        journal.inserting(notes, record, key)
     end
     if stamps or model._auto then
         if stamps then

@@ -160,7 +160,7 @@ function Model:create(data)
         self:_checkFillable(data)
     end
     local record, written = new_record(shape, data)
-    return insert(record, self, written, true)
+    return insert(record, self, written)
 end
 
 Model.create = core.verb("create", Model.create, "_shape")
@@ -173,10 +173,16 @@ function Model:createMany(rows)
     if type(rows) ~= "table" then
         misuse("createMany takes a list of tables, got a %s", type(rows))
     end
+    require("eloquent.query.fields").check_list(rows, "createMany")
+    for i = 1, #rows do
+        if type(rows[i]) ~= "table" then
+            misuse("createMany: row %d is a %s; rows are tables of columns", i, type(rows[i]))
+        end
+    end
     return self:transaction(function()
         local records = {}
-        for i, row in ipairs(rows) do
-            records[i] = self:create(row)
+        for i = 1, #rows do
+            records[i] = self:create(rows[i])
         end
         return records
     end)
