@@ -107,10 +107,12 @@ static user *make_users(int64_t first, int64_t n) {
     return users;
 }
 
-/* Prints seconds, checksum and seconds of processor time. */
+/* Prints seconds, checksum, seconds of processor time, and the peak memory in KiB. */
 static void report(const start *s, double sum) {
     double wall = wall_time() - s->wall, cpu = cpu_time() - s->cpu;
-    printf("%.9f %.2f %.6f\n", wall, sum, cpu);
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    printf("%.9f %.2f %.6f %ld\n", wall, sum, cpu, u.ru_maxrss);
 }
 
 #endif

@@ -4,7 +4,7 @@
 ** and the server cost, written as one would write it by hand for speed.  Values and rows
 ** travel in binary; the server is the one that the EL_SPEC_PG_* variables name.
 **
-**     floor_pg WORKLOAD ROWS     prints: seconds checksum processor-seconds
+**     floor_pg WORKLOAD ROWS     prints: seconds checksum processor-seconds KiB
 */
 #include <endian.h>
 #include <libpq-fe.h>

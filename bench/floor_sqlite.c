@@ -4,6 +4,7 @@
 ** library itself costs, written as one would write it by hand for speed.
 **
 **     floor_sqlite WORKLOAD DATABASE ROWS     prints: seconds checksum
+**                                                   processor-seconds KiB
 */
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define COLUMNS "id, name, email, age, score, active, bio, created_at"
@@ -51,6 +53,27 @@ static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double cpu_time(const struct rusage *u) {
+    return (double)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) +
+           (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
+}
+
+/* When the work of a workload begins. */
+static struct rusage before;
+
+static double begin_work(void) {
+    getrusage(RUSAGE_SELF, &before);
+    return now();
+}
+
+static void report(double started, double sum) {
+    double wall = now() - started;
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    printf("%.9f %.2f %.6f %ld\n", wall, sum, cpu_time(&u) - cpu_time(&before),
+           u.ru_maxrss);
 }
 
 static void run(sqlite3 *db, const char *sql) {
@@ -142,7 +165,7 @@ static void step_done(sqlite3 *db, sqlite3_stmt *s) {
 static double create(sqlite3 *db, int64_t n, double *started) {
     user *users = make_users(1, n);
     double sum = 0;
-    *started = now();
+    *started = begin_work();
     run(db, "begin immediate");
     sqlite3_stmt *s = prepare(db, "insert into users (name, email, age, score, active, "
                                   "bio, created_at) values (?, ?, ?, ?, ?, ?, ?)");
@@ -164,7 +187,7 @@ static double bulk(sqlite3 *db, int64_t n, double *started) {
     for (int i = 0; i < ROWS; i++) {
         strcat(sql, i ? ", (?, ?, ?, ?, ?, ?, ?)" : "(?, ?, ?, ?, ?, ?, ?)");
     }
-    *started = now();
+    *started = begin_work();
     run(db, "begin immediate");
     sqlite3_stmt *s = prepare(db, sql);
     for (int64_t i = 0; i + ROWS <= n; i += ROWS) {
@@ -178,7 +201,7 @@ static double bulk(sqlite3 *db, int64_t n, double *started) {
 }
 
 static double hydrate(sqlite3 *db, int64_t n, double *started) {
-    *started = now();
+    *started = begin_work();
     size_t count = 0, room = 1024;
     user *users = malloc(sizeof *users * room);
     sqlite3_stmt *s = prepare(db, "select " COLUMNS " from users");
@@ -200,7 +223,7 @@ static double hydrate(sqlite3 *db, int64_t n, double *started) {
 }
 
 static double find(sqlite3 *db, int64_t n, double *started) {
-    *started = now();
+    *started = begin_work();
     double sum = 0;
     sqlite3_stmt *s = prepare(db, "select " COLUMNS " from users where id = ? limit 1");
     for (int64_t i = 0; i < 20000; i++) {
@@ -226,7 +249,7 @@ static double save(sqlite3 *db, int64_t n, double *started) {
         read_user(all, &users[count++]);
     }
     sqlite3_reset(all);
-    *started = now();
+    *started = begin_work();
     run(db, "begin immediate");
     sqlite3_stmt *s = prepare(db, "update users set age = ?, score = ? where id = ?");
     for (size_t i = 0; i < count; i++) {
@@ -243,7 +266,7 @@ static double save(sqlite3 *db, int64_t n, double *started) {
 
 static double query(sqlite3 *db, int64_t n, double *started) {
     (void)n;
-    *started = now();
+    *started = begin_work();
     double sum = 0;
     sqlite3_stmt *s = prepare(db, "select " COLUMNS " from users where id > ? and "
                                   "active = ? order by id asc limit 10");
@@ -263,7 +286,7 @@ static double query(sqlite3 *db, int64_t n, double *started) {
 
 static double stream(sqlite3 *db, int64_t n, double *started) {
     (void)n;
-    *started = now();
+    *started = begin_work();
     double sum = 0;
     sqlite3_stmt *s = prepare(db, "select " COLUMNS " from users");
     while (sqlite3_step(s) == SQLITE_ROW) {
@@ -277,7 +300,7 @@ static double stream(sqlite3 *db, int64_t n, double *started) {
 
 static double delete_each(sqlite3 *db, int64_t n, double *started) {
     (void)n;
-    *started = now();
+    *started = begin_work();
     run(db, "begin immediate");
     sqlite3_stmt *s = prepare(db, "delete from users where id = ?");
     for (int64_t i = 1; i <= 10000; i++) {
@@ -290,7 +313,7 @@ static double delete_each(sqlite3 *db, int64_t n, double *started) {
 
 static double start(sqlite3 *db, int64_t n, double *started) {
     (void)n;
-    *started = now();
+    *started = begin_work();
     sqlite3_stmt *s = prepare(db, "select " COLUMNS " from users where id = ? limit 1");
     user u;
     sqlite3_bind_int64(s, 1, 1);
@@ -320,7 +343,7 @@ int main(int argc, char **argv) {
         if (strcmp(workloads[i].name, argv[1]) == 0) {
             double started;
             double sum = workloads[i].work(db, atoll(argv[3]), &started);
-            printf("%.9f %.2f\n", now() - started, sum);
+            report(started, sum);
             for (sqlite3_stmt *s; (s = sqlite3_next_stmt(db, NULL)) != NULL;) {
                 sqlite3_finalize(s);
             }

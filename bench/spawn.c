@@ -2,12 +2,13 @@
 **
 ** spawn.c - how long a command takes from its start to its end, without a shell between:
 **
-**     spawn RUNS COMMAND [ARGUMENT...]     prints: median seconds
+**     spawn RUNS COMMAND [ARGUMENT...]     prints: median seconds - processor-seconds KiB
 */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,7 +49,11 @@ int main(int argc, char **argv) {
         return 1;
     }
     qsort(seconds, (size_t)runs, sizeof *seconds, by_size);
-    printf("%.9f\n", seconds[runs / 2]);
+    struct rusage u;
+    getrusage(RUSAGE_CHILDREN, &u);
+    double cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                 (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    printf("%.9f - %.6f %ld\n", seconds[runs / 2], cpu / runs, u.ru_maxrss);
     free(seconds);
     return 0;
 }

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- One workload through eloquent: `eloquent run bench/work.lua WORKLOAD ROWS` on the
--- default connection. Prints seconds, a checksum, the peak memory in KiB and the seconds of
--- processor time. The same in C is bench/floor_*.c; what a workload prepares first is
+-- default connection. Prints seconds, a checksum, the seconds of processor time and the
+-- peak memory in KiB. The same in C is bench/floor_*.c; what a workload prepares first is
 -- outside its time in both.
 local eloquent = require("eloquent")
 local User = require("user")
@@ -108,4 +108,4 @@ local peak = 0
 for line in io.lines(arg[1] == "start" and "/dev/null" or "/proc/self/status") do
     peak = tonumber(line:match("^VmHWM:%s*(%d+)")) or peak
 end
-print(("%.9f %.2f %d %.6f"):format(elapsed, sum, peak, cpu))
+print(("%.9f %.2f %.6f %d"):format(elapsed, sum, cpu, peak))

@@ -21,6 +21,10 @@
 #define EL_MYSQL_PACKAGE "libmariadb3"
 #endif
 
+#ifndef EL_MONGO_PACKAGE
+#define EL_MONGO_PACKAGE "libmongoc-1.0-0"
+#endif
+
 /* Where a module exports its driver: `const el_driver *const el_driver_module`. */
 #define MODULE_SYMBOL "el_driver_module"
 
@@ -35,6 +39,7 @@ static const struct known_driver {
     {"sqlite", &el_sqlite_driver, NULL, NULL},
     {"pg", NULL, "eloquent_pg.so", "libpq5"},
     {"mysql", NULL, "eloquent_mysql.so", EL_MYSQL_PACKAGE},
+    {"mongo", NULL, "eloquent_mongo.so", EL_MONGO_PACKAGE},
 };
 
 enum { KNOWN_DRIVERS = sizeof known_drivers / sizeof *known_drivers };

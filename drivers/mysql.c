@@ -38,12 +38,13 @@ static const char *const setting_keys[MY_NSETTINGS] = {[MY_HOST] = "host",
                                                        [MY_SSL_KEY] = "ssl_key",
                                                        [MY_SSL_CIPHER] = "ssl_cipher"};
 
-/* One round trip: UTC, nothing truncated silently, and the character set also where the
-** server does not know the collation that the client library asked for. */
+/* One round trip: UTC, nothing truncated silently, the character set also where the
+** server does not know the collation that the client library asked for, and as much time
+** for a script between two rows of a cursor as it has between two statements. */
 static const char session_sql[] =
     "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,"
     "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
-    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', net_write_timeout = 28800";
 
 static const el_driver mysql_driver;
 
@@ -81,8 +82,8 @@ static int parse_tls(my_tls *out, const el_option *opts, el_error *err) {
         }
     }
     return el_fail(err, EL_ERR_MISUSE, 0,
-                   "ssl_mode is \"%s\"; it may be disabled, preferred, required, "
-                   "verify-ca or verify-full",
+                   "option ssl_mode is '%s'; it takes one of disabled, preferred, "
+                   "required, verify-ca, verify-full",
                    text);
 }
 
@@ -290,7 +291,8 @@ int el_my_ready(my_conn *c, const my_stmt *s, el_error *err) {
     if (c->base.open && is_worth_a_look(c) && has_hung_up(c)) {
         c->base.open = false;
     }
-    return el_my_usable(c, s, err);
+    int rc = el_my_usable(c, s, err);
+    return rc == EL_OK && c->stream ? el_my_set_aside(c, err) : rc;
 }
 
 int el_my_usable(const my_conn *c, const my_stmt *s, el_error *err) {
@@ -500,18 +502,10 @@ static int my_transact(el_conn *base, el_txop op, const char *name, el_error *er
 
 /* }====== */
 
-/* Uses nothing of `c` that a statement changes, but for the atomic counter. */
-static int my_cancel(el_conn *base, el_error *err) {
-    my_conn *c = (my_conn *)base;
-    unsigned call = atomic_load(&c->calls);
-    if (call % 2 == 0) {
-        return EL_OK; /* nothing runs */
-    }
-    int rc = EL_OK;
+static int kill_query(my_conn *c, unsigned call, el_error *err) {
     MYSQL *link = connect_link(c, err);
-    if (!link) {
-        rc = EL_FAIL;
-    } else {
+    int rc = link ? EL_OK : EL_FAIL;
+    if (link) {
         char sql[64];
         int n = snprintf(sql, sizeof sql, "KILL QUERY %lu", c->thread_id);
         /* what was to be stopped may have ended meanwhile: leave the next one alone */
@@ -521,6 +515,21 @@ static int my_cancel(el_conn *base, el_error *err) {
         }
         mysql_close(link);
     }
+    return rc;
+}
+
+int el_my_kill_query(my_conn *c, el_error *err) {
+    return kill_query(c, atomic_load(&c->calls), err);
+}
+
+/* Uses nothing of `c` that a statement changes, but for the atomic counter. */
+static int my_cancel(el_conn *base, el_error *err) {
+    my_conn *c = (my_conn *)base;
+    unsigned call = atomic_load(&c->calls);
+    if (call % 2 == 0) {
+        return EL_OK; /* nothing runs */
+    }
+    int rc = kill_query(c, call, err);
     if (!pthread_equal(pthread_self(), c->owner)) {
         mysql_thread_end(); /* what mysql_init kept for this thread */
     }

@@ -26,6 +26,11 @@ typedef my_bool my_flag;
 #endif
 #endif
 
+/* Its library lends the cells of a row where they lie; the other one copies them. */
+#ifndef MY_CELLS_IN_PLACE
+#define MY_CELLS_IN_PLACE MY_LIBMARIADB
+#endif
+
 #pragma GCC visibility push(hidden) /* the module exports its driver, nothing else */
 
 /* {====== Connections (mysql.c) ====== */
@@ -65,6 +70,7 @@ typedef struct my_conn {
     atomic_uint calls;   /* odd while a call waits for the server */
     int64_t answered;    /* when the latest statement ended, in nanoseconds */
     my_stmt *unread;     /* its further results (CALL) are still on the wire */
+    my_stmt *stream;     /* its rows are */
     uint64_t max_packet; /* max_allowed_packet of the session, 0 when not yet asked */
 } my_conn;
 
@@ -85,12 +91,15 @@ int el_my_usable(const my_conn *c, const my_stmt *s, el_error *err);
 
 /*
 ** The same before something is sent: looks whether the server has closed the link, unless
-** that would tell nothing new.
+** that would tell nothing new, and takes the rows of a stream out of the way.
 */
 int el_my_ready(my_conn *c, const my_stmt *s, el_error *err);
 
 /* Monotonic clock, in nanoseconds. */
 int64_t el_my_now(void);
+
+/* Stops what the server runs for `c`, by a link of its own. */
+int el_my_kill_query(my_conn *c, el_error *err);
 
 /* Runs a text whose result is not wanted, several results drained. */
 int el_my_run(my_conn *c, const char *sql, size_t len, el_error *err);
@@ -180,6 +189,9 @@ typedef struct my_rows {
 int el_my_rows_begin(my_rows **rows, int n, el_error *err);
 void el_my_rows_free(my_rows *rows);
 
+/* Rows of a stream that made way for another statement (mysql_aside.c). */
+typedef struct my_aside my_aside;
+
 struct my_stmt {
     el_stmt base;
     MYSQL_STMT *handle; /* NULL: runs as text */
@@ -194,14 +206,16 @@ struct my_stmt {
     my_cell *cells;
     MYSQL_BIND *binds;
     el_value *values; /* of one row */
-    my_rows *rows;    /* of the whole result, unless a cursor holds it */
+    my_rows *rows;    /* of the whole result, unless they are pulled */
     size_t next;      /* of them */
-    bool bound;                      /* the client library knows `binds` */
-    bool row;                        /* there is a current row; a cursor's is in the cells */
-    bool cursor;                     /* rows come from a cursor on the server */
-    bool more;                       /* further results follow on the wire */
-    unsigned long batch, batch_left; /* rows per fetch from the cursor */
-    uint64_t batch_bytes;
+    my_aside *aside;  /* rows that are pulled from here, not off the wire */
+    char *lent;       /* texts of the row that was pulled off the wire */
+    size_t lent_size;
+    bool bound;       /* the client library knows `binds` */
+    bool row;         /* there is a current row; one that was pulled is in `values` */
+    bool pulled;      /* rows come one by one */
+    bool more;        /* further results follow on the wire */
+    bool misread;     /* a cell came as another type than the server said */
 };
 
 /* Binds all values; very long ones are left to el_my_send_long. */
@@ -233,6 +247,12 @@ int el_my_load_text(my_stmt *s, MYSQL_ROW row, const unsigned long *lengths,
 
 void el_my_decode(my_cell *cell, el_value *out);
 
+/* Called by the client library: the cell of a row at *at, which moves on; NULL: NULL. */
+void el_my_cell_arrives(void *statement, unsigned column, unsigned char **at);
+
+/* The next row off the wire into the cells: EL_ROW, EL_DONE or EL_FAIL. */
+int el_my_read_row(my_stmt *s, el_error *err);
+
 int el_my_prepare(el_stmt **out, el_conn *c, const el_query *q, el_error *err);
 int el_my_execute(el_stmt *s, const el_value *args, int nargs, el_error *err);
 int el_my_fetch(el_stmt *s, el_error *err);
@@ -242,6 +262,38 @@ int el_my_take(el_stmt *s, void **result, size_t *nrows, el_error *err);
 void el_my_cell(void *result, size_t row, int column, el_value *out);
 void el_my_discard(void *result);
 void el_my_finalize(el_stmt *s);
+
+/* }====== */
+
+/* {====== Rows that are pulled (mysql_stream.c, mysql_aside.c) ====== */
+
+/* The result of `s` is on the wire, and is read row by row. */
+void el_my_stream_begin(my_stmt *s);
+
+/* The next row into s->values. */
+int el_my_stream_fetch(my_stmt *s, el_error *err);
+
+/* Lends that row until the next fetch, also past statements that need the link. */
+int el_my_stream_row(my_stmt *s, el_value *out, el_error *err);
+
+/* Nothing of the result is left anywhere. */
+void el_my_stream_end(my_stmt *s);
+
+/*
+** Reads the rest of c->stream, so that the link is free.  A failure of that stream is told
+** by its next fetch, and fails the caller's statement only where that can't run either.
+*/
+int el_my_set_aside(my_conn *c, el_error *err);
+
+my_aside *el_my_aside_new(int ncolumns);
+void el_my_aside_free(my_aside *a);
+int el_my_aside_add(my_aside *a, const el_value *values, el_error *err);
+
+/* What reading tells after the last row. */
+void el_my_aside_fail(my_aside *a, const el_error *why);
+
+/* The next row, lent until the one after it.  No row is added any more. */
+int el_my_aside_next(my_aside *a, el_value *values, el_error *err);
 
 /* }====== */
 

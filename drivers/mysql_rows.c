@@ -75,7 +75,7 @@ void el_my_rows_free(my_rows *rows) {
 
 int el_my_take(el_stmt *base, void **result, size_t *nrows, el_error *err) {
     my_stmt *s = (my_stmt *)base;
-    if (s->cursor || (base->active && s->next > 0)) {
+    if (s->pulled || (base->active && s->next > 0)) {
         return el_fail(err, EL_ERR_MISUSE, 0,
                        "there is no whole result to take: the statement streams its "
                        "rows, or some were fetched");

@@ -1,43 +1,20 @@
 /* SPDX-License-Identifier: MIT
 **
 ** mysql_stmt.c - the life of a statement: prepared on the server, or sent as text where
-** that is refused or not worth it; rows read at once, or pulled from a cursor.
+** that is refused or not worth it; rows read at once, or pulled.
 */
 #include <stdlib.h>
 #include <string.h>
 
 #include "mysql_driver.h"
 
-enum {
-    BATCH_MAX = 4000, /* rows per fetch from a cursor */
-    BATCH_FIRST = 64,
-    BATCH_FIRST_WIDE = 4,     /* where a row may be long, before its size is known */
-    BATCH_BYTES = 256 * 1024, /* what a fetch should bring */
-    ER_UNSUPPORTED_PS = 1295,
-    ER_STALE_PREPARE = 1615,
-    CR_STALE_METADATA = 2057
-};
+enum { ER_UNSUPPORTED_PS = 1295, ER_STALE_PREPARE = 1615, CR_STALE_METADATA = 2057 };
 
 /* {====== Prepare and finalize ====== */
 
-/* A result that is pulled needs a cursor.  Connector/C hangs or fails when the server
-** grants none, as for EXPLAIN or CHECK TABLE, so only queries ask for one. */
-static bool wants_cursor(const my_stmt *s) {
+/* What is no query, as EXPLAIN or a CALL, comes whole. */
+static bool is_pulled(const my_stmt *s) {
     return (s->flags & EL_STMT_STREAM) && s->verb == MY_VERB_QUERY;
-}
-
-static int set_cursor(my_stmt *s, el_error *err) {
-    unsigned long kind = CURSOR_TYPE_READ_ONLY;
-    if (mysql_stmt_attr_set(s->handle, STMT_ATTR_CURSOR_TYPE, &kind)) {
-        return el_my_fail_stmt(s, err);
-    }
-    return EL_OK;
-}
-
-static void set_batch(my_stmt *s, unsigned long rows) {
-    s->batch = s->batch_left = rows;
-    s->batch_bytes = 0;
-    mysql_stmt_attr_set(s->handle, STMT_ATTR_PREFETCH_ROWS, &s->batch);
 }
 
 static int alloc_params(my_stmt *s, el_error *err) {
@@ -97,7 +74,11 @@ static int prepare_handle(my_stmt *s, el_error *err) {
     if (alloc_params(s, err) != EL_OK) {
         return EL_FAIL;
     }
-    return wants_cursor(s) ? set_cursor(s, err) : EL_OK;
+#if MY_CELLS_IN_PLACE
+    mysql_stmt_attr_set(s->handle, STMT_ATTR_CB_USER_DATA, s);
+    mysql_stmt_attr_set(s->handle, STMT_ATTR_CB_RESULT, (void *)el_my_cell_arrives);
+#endif
+    return EL_OK;
 }
 
 /* The columns that the prepared statement will return, before it ever ran. */
@@ -154,8 +135,13 @@ int el_my_prepare(el_stmt **out, el_conn *base, const el_query *q, el_error *err
 
 void el_my_finalize(el_stmt *base) {
     my_stmt *s = (my_stmt *)base;
+    my_conn *owner = (my_conn *)base->conn;
+    el_error ignored = {0};
     el_my_reset(base);
     if (s->handle) {
+        if (owner->base.open && owner->stream) { /* closing would eat its rows */
+            el_my_set_aside(owner, &ignored);
+        }
         mysql_stmt_close(s->handle);
     }
     el_my_undescribe(s);
@@ -190,12 +176,10 @@ static int drain(my_stmt *s, el_error *err) {
 /* Drops the result, so that nothing of it is in memory or on the server. */
 static void drop_result(my_stmt *s) {
     s->base.active = s->row = false;
-    if (s->cursor && s->base.conn->open) {
-        /* after a lost link libmysqlclient has let go of the statement */
-        mysql_stmt_reset(s->handle);
+    if (s->pulled) {
+        el_my_stream_end(s);
         el_my_shrink(s);
     }
-    s->cursor = false;
     if (s->more) {
         drain(s, NULL);
     }
@@ -279,13 +263,6 @@ static int send_prepared(my_stmt *s, const el_value *args, el_error *err) {
     if (el_my_bind(s, args, err) != EL_OK || el_my_send_long(s, args, err) != EL_OK) {
         return EL_FAIL;
     }
-    if (wants_cursor(s)) {
-        bool wide = false;
-        for (int i = 0; i < s->base.ncolumns; i++) {
-            wide |= s->cells[i].form == MY_FORM_BYTES && s->cells[i].width > 0xFFFF;
-        }
-        set_batch(s, wide ? BATCH_FIRST_WIDE : BATCH_FIRST);
-    }
     my_begin(c);
     int failed = mysql_stmt_execute(s->handle);
     my_end(c);
@@ -302,15 +279,14 @@ static int send_prepared(my_stmt *s, const el_value *args, el_error *err) {
 
 /* Has the client library put rows into the cells. */
 static int bind_cells(my_stmt *s, el_error *err) {
-    if (!s->bound && mysql_stmt_bind_result(s->handle, s->binds)) {
+    if (!MY_CELLS_IN_PLACE && !s->bound && mysql_stmt_bind_result(s->handle, s->binds)) {
         return el_my_fail_stmt(s, err);
     }
     s->bound = true;
     return EL_OK;
 }
 
-/* The next row off the wire: EL_ROW, EL_DONE or EL_FAIL. */
-static int read_row(my_stmt *s, el_error *err) {
+int el_my_read_row(my_stmt *s, el_error *err) {
     if (bind_cells(s, err) != EL_OK) {
         return EL_FAIL;
     }
@@ -323,6 +299,9 @@ static int read_row(my_stmt *s, el_error *err) {
         /* Connector/C tells the link alone of errors that come between rows. */
         return mysql_stmt_errno(s->handle) ? el_my_fail_stmt(s, err)
                                            : el_my_fail(c, c->link, s->sql, s->len, err);
+    }
+    if (MY_CELLS_IN_PLACE && !s->misread) {
+        return EL_ROW;
     }
     return el_my_complete_row(s, err) == EL_OK ? EL_ROW : EL_FAIL;
 }
@@ -337,18 +316,18 @@ static void abandon_rows(my_stmt *s) {
     el_my_shrink(s);
 }
 
-/* Takes the whole result off the wire, unless a cursor on the server holds it. */
+/* Takes the whole result off the wire, unless its rows are pulled. */
 static int read_result(my_stmt *s, el_error *err) {
     my_conn *c = (my_conn *)s->base.conn;
     s->base.active = true;
     s->next = 0;
-    s->cursor = wants_cursor(s) && (c->link->server_status & SERVER_STATUS_CURSOR_EXISTS);
-    if (s->cursor) {
+    if (is_pulled(s)) {
+        el_my_stream_begin(s);
         return EL_OK;
     }
     int rc = el_my_rows_begin(&s->rows, s->base.ncolumns, err);
     my_begin(c);
-    while (rc != EL_FAIL && (rc = read_row(s, err)) == EL_ROW) {
+    while (rc != EL_FAIL && (rc = el_my_read_row(s, err)) == EL_ROW) {
         rc = keep_row(s, err);
     }
     my_end(c);
@@ -399,6 +378,7 @@ int el_my_execute(el_stmt *base, const el_value *args, int nargs, el_error *err)
     my_conn *c = (my_conn *)base->conn;
     el_my_reset(base);
     base->affected = base->last_id = 0;
+    s->misread = false;
     if (nargs != base->nparams) {
         return el_fail(err, EL_ERR_MISUSE, 0,
                        "the statement has %d placeholders, %d values were given",
@@ -416,19 +396,7 @@ int el_my_execute(el_stmt *base, const el_value *args, int nargs, el_error *err)
 
 /* {====== Rows ====== */
 
-/* The next fetch brings about BATCH_BYTES, by the size of the rows so far. */
-static void next_batch(my_stmt *s) {
-    uint64_t row = s->batch_bytes / s->batch + 1;
-    uint64_t rows = BATCH_BYTES / row;
-    uint64_t most = s->batch * 4 < BATCH_MAX ? s->batch * 4 : BATCH_MAX;
-    set_batch(s, (unsigned long)(rows < 1 ? 1 : rows > most ? most : rows));
-}
-
 static int end_of_rows(my_stmt *s, el_error *err) {
-    if (s->cursor) { /* read to its end, so the server has closed it */
-        s->cursor = false;
-        el_my_shrink(s);
-    }
     int rc = s->more ? drain(s, err) : EL_OK;
     drop_result(s);
     return rc == EL_OK ? EL_DONE : EL_FAIL;
@@ -443,19 +411,8 @@ static int fetch_kept(my_stmt *s, el_error *err) {
     return s->next++ < s->rows->set.nrows ? EL_ROW : end_of_rows(s, err);
 }
 
-static int fetch_from_cursor(my_stmt *s, el_error *err) {
-    my_conn *c = (my_conn *)s->base.conn;
-    if (el_my_usable(c, s, err) != EL_OK) {
-        drop_result(s);
-        return EL_FAIL;
-    }
-    if (s->batch_left == 0) {
-        next_batch(s);
-    }
-    s->batch_left--;
-    my_begin(c);
-    int rc = read_row(s, err);
-    my_end(c);
+static int fetch_pulled(my_stmt *s, el_error *err) {
+    int rc = el_my_stream_fetch(s, err);
     if (rc == EL_DONE) {
         return end_of_rows(s, err);
     }
@@ -471,7 +428,7 @@ int el_my_fetch(el_stmt *base, el_error *err) {
         return EL_DONE;
     }
     s->row = false;
-    int rc = s->cursor ? fetch_from_cursor(s, err) : fetch_kept(s, err);
+    int rc = s->pulled ? fetch_pulled(s, err) : fetch_kept(s, err);
     s->row = rc == EL_ROW;
     return rc;
 }
@@ -481,11 +438,8 @@ int el_my_row(el_stmt *base, el_value *out, el_error *err) {
     if (!s->row) {
         return el_fail(err, EL_ERR_MISUSE, 0, "no row: fetch one first");
     }
-    if (s->cursor) {
-        for (int i = 0; i < base->ncolumns; i++) {
-            el_my_decode(&s->cells[i], &out[i]);
-        }
-        return EL_OK;
+    if (s->pulled) {
+        return el_my_stream_row(s, out, err);
     }
     const unsigned char *row = el_rowset_row(&s->rows->set, s->next - 1);
     for (int i = 0; i < base->ncolumns; i++) {

@@ -93,6 +93,7 @@ int el_my_bind_value(MYSQL_BIND *b, my_slot *slot, int i, const el_value *v,
     case EL_JSON:
     case EL_UUID:
     case EL_OBJECT_ID:
+    case EL_SPECIAL:
         bind_bytes(b, MYSQL_TYPE_STRING, v);
         return EL_OK;
     case EL_LIST:
@@ -293,7 +294,7 @@ static int bind_cell(my_cell *cell, MYSQL_BIND *b, el_error *err) {
     b->length = &cell->length;
     b->buffer = &cell->fixed;
     b->buffer_length = sizeof cell->fixed;
-    if (cell->form < MY_FORM_BIT) {
+    if (MY_CELLS_IN_PLACE || cell->form < MY_FORM_BIT) {
         return EL_OK;
     }
     unsigned long first = cell->width < CELL_START ? cell->width + 1 : CELL_START;
@@ -412,13 +413,16 @@ static int grow(my_stmt *s, unsigned column, el_error *err) {
 }
 
 int el_my_complete_row(my_stmt *s, el_error *err) {
+    if (s->misread) {
+        return el_fail(err, EL_ERR_OTHER, 0,
+                       "the server sent columns of other types than it had said: run "
+                       "the statement again");
+    }
     for (int i = 0; i < s->base.ncolumns; i++) {
         my_cell *cell = &s->cells[i];
-        s->batch_bytes += 8;
         if (cell->form < MY_FORM_BIT || cell->null) {
             continue;
         }
-        s->batch_bytes += cell->length;
         if (cell->length > cell->capacity && grow(s, (unsigned)i, err) != EL_OK) {
             return EL_FAIL;
         }

@@ -59,6 +59,7 @@ typedef struct pg_link {
     PGconn *pg;
     PGcancel *cancel; /* never changes, so another thread may use it */
     int64_t answered; /* when the latest request ended, in nanoseconds */
+    struct pg_link *next;
 } pg_link;
 
 /* What `open` was told, in libpq's words; wiped when freed. */
@@ -74,6 +75,7 @@ typedef struct pg_conn {
     el_conn base;
     pg_link main;
     pg_link *idle[PG_IDLE_LINKS];
+    pg_link *streaming; /* side links with an open cursor */
     pg_settings settings;
     char where[200]; /* "PostgreSQL at 127.0.0.1:5432" */
 
@@ -89,6 +91,7 @@ typedef struct pg_conn {
     unsigned transactions; /* outside a transaction */
     unsigned rollbacks;    /* by a rollback, to a savepoint too, or CLOSE ALL */
     bool session_changed;  /* by SET: a side link would not see things the same way */
+    bool blocks_itself;    /* a request was canceled that waited for one of `streaming` */
 } pg_conn;
 
 /* Copies the options; `s` is empty on failure. */
@@ -245,6 +248,10 @@ int el_pg_stream_open(pg_stmt *s, el_error *err);
 /* The next rows into s->result, which has none when there are no more. */
 int el_pg_stream_more(pg_stmt *s, el_error *err);
 void el_pg_stream_close(pg_stmt *s);
+
+/* A link beside the main one, until it is given back. */
+pg_link *el_pg_side_take(pg_conn *c, el_error *err);
+void el_pg_side_give(pg_conn *c, pg_link *l);
 
 /* }====== */
 

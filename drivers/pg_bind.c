@@ -228,7 +228,7 @@ static int put_element(writer *w, const el_value *v, int depth, el_error *err) {
 
 static int put_list(writer *w, const el_iter *list, int depth, el_error *err) {
     enum { MAX_DEPTH = 6 }; /* the server's own limit */
-    el_iter it = *list;
+    el_iter it = *list, room;
     el_value v;
     const char *key;
     size_t keylen;
@@ -237,7 +237,7 @@ static int put_list(writer *w, const el_iter *list, int depth, el_error *err) {
                        "a PostgreSQL array has at most %d dimensions", MAX_DEPTH);
     }
     put(w, "{", 1);
-    for (bool first = true; it.next(&it, &key, &keylen, &v); first = false) {
+    for (bool first = true; it.next(&it, &key, &keylen, &v, &room); first = false) {
         if (!first) {
             put(w, ",", 1);
         }

@@ -76,10 +76,30 @@ static bool add_options(pg_settings *s, size_t *n, const char *theirs) {
     return ok;
 }
 
+/* libpq says no more than that it can't connect. */
+static int check_sslmode(const el_option *opts, el_error *err) {
+    static const char *const modes[] = {"disable", "allow",     "prefer",
+                                        "require", "verify-ca", "verify-full"};
+    const char *text = el_option_get(opts, "sslmode");
+    for (size_t i = 0; text != NULL && i < sizeof modes / sizeof *modes; i++) {
+        if (strcmp(text, modes[i]) == 0) {
+            return EL_OK;
+        }
+    }
+    return text == NULL ? EL_OK
+                        : el_fail(err, EL_ERR_MISUSE, 0,
+                                  "option sslmode is '%s'; it takes one of disable, "
+                                  "allow, prefer, require, verify-ca, verify-full",
+                                  text);
+}
+
 int el_pg_settings_init(pg_settings *s, const el_option *opts, el_error *err) {
     size_t n = 0, count = 0;
     bool named = false;
     *s = (pg_settings){0};
+    if (check_sslmode(opts, err) != EL_OK) {
+        return EL_FAIL;
+    }
     if (el_option_int(&s->timeout, opts, "connect_timeout", 0, 86400, 10, err) != EL_OK) {
         return EL_FAIL;
     }
@@ -318,6 +338,7 @@ int el_pg_start(pg_conn *c, pg_link *l, el_error *err) {
         return el_pg_lost(err, c, NULL, in_transaction);
     }
     set_running(c, l->cancel);
+    c->blocks_itself = c->blocks_itself && l != &c->main;
     return EL_OK;
 }
 
@@ -372,10 +393,67 @@ static void end_copy(const pg_link *l, ExecStatusType status) {
     }
 }
 
+/* Whether the server makes the main link wait for a cursor of its own. */
+static bool blocks_itself(pg_conn *c) {
+    char sql[512], answer[8] = "";
+    el_error ignored = {0};
+    int n = snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_blocking_pids(%d) && ARRAY[0",
+                     PQbackendPID(c->main.pg));
+    for (pg_link *l = c->streaming; l != NULL && n < (int)sizeof sql - 32; l = l->next) {
+        n += snprintf(sql + n, sizeof sql - (size_t)n, ",%d", PQbackendPID(l->pg));
+    }
+    snprintf(sql + n, sizeof sql - (size_t)n, "]");
+    pg_link *side = el_pg_side_take(c, &ignored);
+    if (side != NULL) {
+        PGresult *r = PQexec(side->pg, sql);
+        if (PQntuples(r) == 1) {
+            snprintf(answer, sizeof answer, "%s", PQgetvalue(r, 0, 0));
+        }
+        PQclear(r);
+        el_pg_side_give(c, side);
+    }
+    set_running(c, c->main.cancel);
+    return strcmp(answer, "t") == 0;
+}
+
+/*
+** PQgetResult.  Beside open cursors it looks from time to time if the request waits for
+** one of them: a DROP of a table that is being read.  No deadlock is seen by the server
+** there, and nobody but this program could end it.
+*/
+static PGresult *next_result(pg_conn *c, pg_link *l) {
+    int patience = 250;
+    while (l == &c->main && c->streaming != NULL && !c->blocks_itself &&
+           PQisBusy(l->pg)) {
+        if (!wait_for(PQsocket(l->pg), POLLIN, now_ms() + patience)) {
+            char reason[256];
+            patience = 1000;
+            c->blocks_itself = blocks_itself(c);
+            if (c->blocks_itself && !PQcancel(l->cancel, reason, sizeof reason)) {
+                c->blocks_itself = false;
+            }
+        } else if (PQconsumeInput(l->pg) == 0) {
+            break;
+        }
+    }
+    return PQgetResult(l->pg);
+}
+
+/* What the server said, in EL_FAIL's way. */
+static int fail_by(pg_conn *c, const PGresult *r, el_error *err) {
+    if (c->blocks_itself) {
+        return el_fail(err, EL_ERR_BUSY, 0,
+                       "the statement waits for a cursor of this program, which still "
+                       "reads the table: close it first, by leaving its loop or by "
+                       "cursor:close()");
+    }
+    return el_pg_error(err, c, r);
+}
+
 PGresult *el_pg_finish(pg_conn *c, pg_link *l, int sent, el_error *err) {
     PGresult *kept = NULL, *r;
     bool copied = false;
-    while (sent && (r = PQgetResult(l->pg)) != NULL) {
+    while (sent && (r = next_result(c, l)) != NULL) {
         ExecStatusType status = PQresultStatus(r);
         if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT ||
             status == PGRES_COPY_BOTH) {
@@ -403,7 +481,7 @@ PGresult *el_pg_finish(pg_conn *c, pg_link *l, int sent, el_error *err) {
     } else if (kept == NULL) {
         el_fail(err, EL_ERR_OTHER, 0, "%s sent no result", c->where);
     } else if (is_failure(kept)) {
-        el_pg_error(err, c, kept);
+        fail_by(c, kept, err);
     } else {
         return kept;
     }
@@ -430,7 +508,7 @@ int el_pg_answers(pg_conn *c, pg_link *l, int sent, int nsyncs, PGresult **out, 
     }
     /* One NULL follows each answer, none a sync; two in a row: nothing more comes. */
     while (sent && nsyncs > 0 && nulls < 2) {
-        r = PQgetResult(l->pg);
+        r = next_result(c, l);
         ExecStatusType status = PQresultStatus(r);
         nulls = r == NULL ? nulls + 1 : 0;
         if (r == NULL) {
@@ -458,9 +536,9 @@ int el_pg_answers(pg_conn *c, pg_link *l, int sent, int nsyncs, PGresult **out, 
     if (PQstatus(l->pg) != CONNECTION_OK) {
         rc = el_pg_lost(err, c, *failed >= 0 ? out[*failed] : late, true);
     } else if (*failed >= 0) {
-        rc = el_pg_error(err, c, out[*failed]);
+        rc = fail_by(c, out[*failed], err);
     } else if (late != NULL) {
-        rc = el_pg_error(err, c, late);
+        rc = fail_by(c, late, err);
     } else if (!sent || !left || nsyncs > 0 || got < nout) {
         /* Half an exchange: nothing on this link can be trusted any more. */
         mark_broken(c, l);

@@ -26,7 +26,7 @@ static void free_link(pg_link *l) {
     }
 }
 
-static pg_link *take_link(pg_conn *c, el_error *err) {
+pg_link *el_pg_side_take(pg_conn *c, el_error *err) {
     for (size_t i = 0; i < PG_IDLE_LINKS; i++) {
         pg_link *l = c->idle[i];
         c->idle[i] = NULL;
@@ -46,7 +46,7 @@ static pg_link *take_link(pg_conn *c, el_error *err) {
 }
 
 /* Only a link without a transaction is good for the next stream. */
-static void give_back(pg_conn *c, pg_link *l) {
+void el_pg_side_give(pg_conn *c, pg_link *l) {
     for (size_t i = 0; i < PG_IDLE_LINKS && l != NULL; i++) {
         if (c->idle[i] == NULL && PQtransactionStatus(l->pg) == PQTRANS_IDLE) {
             c->idle[i] = l;
@@ -58,10 +58,16 @@ static void give_back(pg_conn *c, pg_link *l) {
 
 static void end_side(pg_conn *c, pg_link *l) {
     el_error ignored = {0};
+    for (pg_link **p = &c->streaming; *p != NULL; p = &(*p)->next) {
+        if (*p == l) {
+            *p = l->next;
+            break;
+        }
+    }
     if (PQtransactionStatus(l->pg) != PQTRANS_IDLE) {
         el_pg_run(c, l, "ROLLBACK", &ignored);
     }
-    give_back(c, l);
+    el_pg_side_give(c, l);
 }
 
 /* }====== */
@@ -176,7 +182,7 @@ static int try_open(pg_stmt *s, enum pg_cursor kind, el_error *e) {
     if (declare == NULL) {
         return EL_FAIL;
     }
-    pg_link *l = kind == PG_CURSOR_SIDE ? take_link(c, e) : &c->main;
+    pg_link *l = kind == PG_CURSOR_SIDE ? el_pg_side_take(c, e) : &c->main;
     if (l == NULL || el_pg_start(c, l, e) != EL_OK) {
         free(declare);
         if (l != &c->main) {
@@ -188,6 +194,10 @@ static int try_open(pg_stmt *s, enum pg_cursor kind, el_error *e) {
                            &failed, e);
     free(declare);
     if (rc == EL_OK) {
+        if (kind == PG_CURSOR_SIDE) {
+            l->next = c->streaming;
+            c->streaming = l;
+        }
         s->cursor_link = l;
         s->transactions = c->transactions;
         s->rollbacks = c->rollbacks;

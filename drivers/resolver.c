@@ -223,9 +223,9 @@ static int unknown(const el_resolver *r, const char *selector, const char *name,
     }
     bool hint = el_resolver_nearest(near, r, name);
     return el_fail(
-        err, EL_ERR_MISUSE, 0, "%s%sthere is no connection \"%s\".%s%s%s Known: %s",
+        err, EL_ERR_MISUSE, 0, "%s%sthere is no connection \"%s\"%s%s%s Known: %s",
         selector ? selector : "", selector ? ": " : "", shown(name),
-        hint ? " Did you mean \"" : "", hint ? near : "", hint ? "\"?" : "", all);
+        hint ? "; did you mean '" : "", hint ? near : "", hint ? "'?" : ".", all);
 }
 
 int el_resolver_twin(char out[EL_NAME_SIZE], const el_resolver *r, const char *name,

@@ -239,9 +239,36 @@ static bool only_foreign_key(sq_conn *c, el_error *err, char *parent, size_t siz
     return one;
 }
 
+/* Finds a row that keeps the open transaction from its commit: a search through all that
+** refers to others, for this error only. */
+static bool missing_parent(sq_conn *c, el_error *err, char *parent, size_t size) {
+    sqlite3_stmt *st = ask_schema(
+        c,
+        "SELECT v.\"table\", v.parent, group_concat(k.\"from\", ', ') "
+        "FROM (SELECT * FROM pragma_foreign_key_check LIMIT 1) v "
+        "JOIN pragma_foreign_key_list(v.\"table\") k ON k.id = v.fkid GROUP BY 1, 2",
+        NULL, NULL);
+    if (st) {
+        const char *table = text_column(st, 0);
+        SET_FIELD(err, table, table, strlen(table));
+        const char *name = text_column(st, 1);
+        set_field(parent, size, name, strlen(name));
+        const char *from = text_column(st, 2);
+        SET_FIELD(err, column, from, strlen(from));
+    }
+    sqlite3_finalize(st);
+    return st != NULL;
+}
+
 static int fail_foreign_key(sq_conn *c, int code, const sq_failure *what, el_error *err) {
     char parent[128];
     verb v = read_statement(what->sql, err->table, sizeof err->table);
+    if (v == VERB_TRANSACTION && missing_parent(c, err, parent, sizeof parent)) {
+        return el_fail(err, EL_ERR_FOREIGN_KEY, code,
+                       "the transaction can't be committed: %s.%s refers to a row of %s "
+                       "that does not exist",
+                       err->table, err->column, parent);
+    }
     if (v == VERB_INSERT && only_foreign_key(c, err, parent, sizeof parent)) {
         return el_fail(err, EL_ERR_FOREIGN_KEY, code,
                        "%s.%s refers to a row of %s that does not exist", err->table,
@@ -568,13 +595,6 @@ int el_sqlite_fail(sq_conn *c, const sq_failure *what, el_error *err) {
         err->kind = EL_ERR_CONNECT;
     }
     return EL_FAIL;
-}
-
-void el_sqlite_add(el_error *err, const char *words) {
-    if (err) {
-        size_t n = strlen(err->message);
-        set_field(err->message + n, sizeof err->message - n, words, strlen(words));
-    }
 }
 
 /* }====== */

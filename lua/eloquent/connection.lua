@@ -53,6 +53,7 @@ function Connection.new(resolved)
         kind = resolved.kind,
         target = resolved.target,
         _options = resolved.options,
+        _sources = resolved.sources or false,
         _core = false,
         _lost = false,
         _listener = false,
@@ -62,6 +63,16 @@ function Connection.new(resolved)
         _plans = {},
         _plan_count = 0,
     }, metatable)
+end
+
+-- A driver says which of its options is wrong; the user has written a variable.
+local function name_variable(err, sources)
+    local option = errors.is(err, "misuse") and err.message:match("^option ([%w_]+) is ")
+    local variable = option and sources and sources[option]
+    if variable and variable ~= "default" then
+        err.message = variable .. err.message:sub(#("option " .. option) + 1)
+    end
+    return err
 end
 
 local function open(self)
@@ -78,7 +89,10 @@ local function open(self)
         self._core = false
         self._lost = self._depth > 0
     end
-    local core = core_connection.open(self.name, self.driver, self._options, lost)
+    local ok, core = pcall(core_connection.open, self.name, self.driver, self._options, lost)
+    if not ok then
+        error(name_variable(core, self._sources), 0)
+    end
     if self._listener then
         core:listen(self._listener)
     end

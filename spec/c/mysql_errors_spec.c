@@ -409,11 +409,12 @@ static void killed_in_a_stream(void **state) {
         run(c, "INSERT INTO n SELECT a FROM m", NOARGS);
         run(c, "DROP TEMPORARY TABLE m", NOARGS);
     }
-    el_stmt *s = prepare(c, "SELECT a FROM n", EL_STMT_STREAM);
-    el_value v[1];
+    int64_t id = scalar(c, "SELECT connection_id()");
+    el_stmt *s = prepare(c, "SELECT a, repeat('x', 20000) FROM n", EL_STMT_STREAM);
+    el_value v[2];
     execute(s, NOARGS);
     assert_true(next_row(s, v));
-    kill_link(scalar(c, "SELECT connection_id()"));
+    kill_link(id);
     int rc;
     while ((rc = c->driver->fetch(s, &err)) == EL_ROW) {
     }

@@ -117,6 +117,132 @@ static void stops_early_and_starts_again(void **state) {
     assert_cell(c, "SELECT 1", INT(1));
 }
 
+/* What a row lends stays, also when the rows after it are read out of the way. */
+static void keeps_its_row_beside_another_statement(void **state) {
+    el_conn *c = *state;
+    el_stmt *s = open_stream(c);
+    el_value v[3];
+    el_error err = {0};
+    assert_true(next_row(s, v));
+    for (int again = 0; again < 2; again++) {
+        assert_cell(c, "SELECT 'some other text that is long'",
+                    TEXT("some other text that is long"));
+        assert_value(&v[0], &INT(0), "id");
+        assert_value(&v[1], &TEXT("text of row 0"), "text");
+        assert_int_equal(c->driver->row(s, v, &err), EL_OK);
+    }
+    assert_int_equal(read_rows(s, -1, 1), ROWS - 1);
+    finalize(s);
+}
+
+/* Rows that make way, of all kinds of values and of any length. */
+static void sets_any_row_aside(void **state) {
+    el_conn *c = *state;
+    el_stmt *s =
+        prepare(c,
+                "SELECT id, NULL, a = 'text of row 1', id / 4e0, '', "
+                "repeat('x', CASE id WHEN 1 THEN 3000000 ELSE id END), "
+                "TIMESTAMP '2024-02-29 12:34:56.789', DATE '2024-02-29', "
+                "CAST(id AS DECIMAL(30,2)) FROM s_row WHERE id < 2000 ORDER BY id",
+                EL_STMT_STREAM);
+    el_value v[9];
+    execute(s, NOARGS);
+    assert_true(next_row(s, v));
+    assert_cell(c, "SELECT 1", INT(1));
+    for (int64_t i = 1; i < 2000; i++) {
+        assert_true(next_row(s, v));
+        assert_value(&v[0], &INT(i), "id");
+        assert_value(&v[1], &NIL, "NULL");
+        assert_value(&v[2], &INT(i == 1), "comparison");
+        assert_value(&v[3], &FLT((double)i / 4), "float");
+        assert_value(&v[4], &TEXT(""), "empty text");
+        assert_int_equal(v[5].u.s.n, i == 1 ? 3000000 : i);
+        assert_int_equal(v[5].u.s.p[v[5].u.s.n - 1], 'x');
+        assert_value(&v[6], &MOMENT(INT64_C(1709210096789000)), "timestamp");
+        assert_value(&v[7], &STR(EL_DATE, "2024-02-29"), "date");
+        assert_int_equal(v[8].type, EL_DECIMAL);
+        if (i % 500 == 0) {
+            assert_cell(c, "SELECT 2", INT(2));
+        }
+    }
+    assert_false(next_row(s, v));
+    finalize(s);
+}
+
+/* The rows had nowhere to go: the stream says so, and nothing else is hurt. */
+static void has_no_room_to_set_aside(void **state) {
+    el_conn *c = *state;
+    const char *folder = getenv("TMPDIR");
+    char *before = folder != NULL ? strdup(folder) : NULL;
+    el_stmt *s = open_stream(c);
+    el_error err = {0};
+    assert_int_equal(read_rows(s, 3, 0), 3);
+    setenv("TMPDIR", "/nowhere/at/all", 1);
+    assert_cell(c, "SELECT 1", INT(1));
+    int rc;
+    while ((rc = c->driver->fetch(s, &err)) == EL_ROW) {
+    }
+    assert_int_equal(rc, EL_FAIL);
+    assert_int_equal(err.kind, EL_ERR_OTHER);
+    assert_non_null(strstr(err.message, "TMPDIR"));
+    assert_false(s->active);
+    before != NULL ? setenv("TMPDIR", before, 1) : unsetenv("TMPDIR");
+    free(before);
+    execute(s, ARGS(INT(0)));
+    assert_int_equal(read_rows(s, -1, 0), ROWS);
+    finalize(s);
+    assert_cell(c, "SELECT 1", INT(1));
+}
+
+/* What goes wrong among its rows is told where they are read. */
+static void fails_where_it_is_read(void **state) {
+    el_conn *c = *state;
+    for (int beside = 0; beside < 2; beside++) {
+        el_stmt *s = prepare(c,
+                             "SELECT id, (SELECT d FROM s_ten WHERE d <= 1 AND s_row.id "
+                             ">= 150000 OR d = 0) FROM s_row",
+                             EL_STMT_STREAM);
+        el_error err = {0};
+        el_value v[2];
+        execute(s, NOARGS);
+        assert_true(next_row(s, v));
+        if (beside) {
+            assert_cell(c, "SELECT 1", INT(1));
+        }
+        int rc, count = 1;
+        while ((rc = c->driver->fetch(s, &err)) == EL_ROW) {
+            count++;
+        }
+        assert_int_equal(rc, EL_FAIL);
+        assert_int_equal(count, 150000);
+        assert_int_equal(err.code, 1242);
+        assert_false(s->active);
+        finalize(s);
+        assert_cell(c, "SELECT 2", INT(2));
+    }
+}
+
+/* Of many rows the rest is not waited for, and the next statement is not hit. */
+static void is_left_early(void **state) {
+    el_conn *c = *state;
+    el_stmt *s = prepare(c, "SELECT x.a, y.a FROM s_row x, s_row y", EL_STMT_STREAM);
+    el_stmt *few =
+        prepare(c, "SELECT repeat('x', 400), id FROM s_row WHERE id < ?", EL_STMT_STREAM);
+    el_value v[2];
+    for (int i = 0; i < 20; i++) {
+        execute(s, NOARGS); /* it would bring 40 billion rows */
+        assert_true(next_row(s, v));
+        c->driver->reset(s);
+        assert_cell(c, "SELECT 1", INT(1));
+        execute(few, ARGS(INT(9000 + 200 * i))); /* about as much as is read */
+        assert_true(next_row(few, v));
+        c->driver->reset(few);
+        assert_cell(c, "SELECT 2", INT(2));
+    }
+    finalize(few);
+    finalize(s);
+}
+
 static void works_in_a_transaction(void **state) {
     el_conn *c = *state;
     assert_true(transact(c, EL_TX_BEGIN, NULL));
@@ -197,6 +323,11 @@ int main(void) {
         cmocka_unit_test(keeps_memory_flat_with_long_rows),
         cmocka_unit_test(other_statements_work_meanwhile),
         cmocka_unit_test(stops_early_and_starts_again),
+        cmocka_unit_test(keeps_its_row_beside_another_statement),
+        cmocka_unit_test(sets_any_row_aside),
+        cmocka_unit_test(has_no_room_to_set_aside),
+        cmocka_unit_test(fails_where_it_is_read),
+        cmocka_unit_test(is_left_early),
         cmocka_unit_test(works_in_a_transaction),
         cmocka_unit_test(outlives_transactions),
         cmocka_unit_test(streams_anything),

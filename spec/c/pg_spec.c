@@ -122,7 +122,7 @@ static void reports_an_unreachable_server(void **state) {
     refuse((el_option[]){{"hosts", "x"}, {NULL, NULL}}, EL_ERR_MISUSE, "", "hosts");
     refuse((el_option[]){{"connect_timeout", "soon"}, {NULL, NULL}}, EL_ERR_MISUSE, "",
            "connect_timeout");
-    refuse((el_option[]){{"sslmode", "maybe"}, {NULL, NULL}}, EL_ERR_CONNECT, "",
+    refuse((el_option[]){{"sslmode", "maybe"}, {NULL, NULL}}, EL_ERR_MISUSE, "",
            "sslmode");
 }
 

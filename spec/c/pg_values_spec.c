@@ -355,7 +355,9 @@ typedef struct items {
     size_t n, at;
 } items;
 
-static bool next_item(el_iter *it, const char **key, size_t *keylen, el_value *out) {
+static bool next_item(el_iter *it, const char **key, size_t *keylen, el_value *out,
+                      el_iter *room) {
+    (void)room;
     items all;
     memcpy(&all, it->state.bytes, sizeof all);
     *key = NULL;

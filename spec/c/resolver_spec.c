@@ -192,12 +192,12 @@ static void refuses_a_bad_default(void **state) {
     check_no_default("DB_CONNECTION", "mysql;pg", false, "it takes ONE name");
     check_no_default("DB_CONNECTION", "mysql,", false, "it takes ONE name");
     check_no_default("DB_CONNECTION", "postgres", false,
-                     "DB_CONNECTION: there is no connection \"postgres\". Did you mean "
-                     "\"pg\"? Known: mysql, pg, sqlite, mongo, mysql_test, pg_test, "
+                     "DB_CONNECTION: there is no connection \"postgres\"; did you mean "
+                     "'pg'? Known: mysql, pg, sqlite, mongo, mysql_test, pg_test, "
                      "sqlite_test, mongo_test");
     check_no_default("DB_CONNECTION", "oracle", false,
                      "DB_CONNECTION: there is no connection \"oracle\". Known: mysql");
-    check_no_default("DB_CONNECTION", "MySQL", false, "Did you mean \"mysql\"?");
+    check_no_default("DB_CONNECTION", "MySQL", false, "\"MySQL\"; did you mean 'mysql'?");
     check_no_default("DB_CONNECTION", "postgres://me:secret@host/db", false,
                      "DB_CONNECTION holds a URL");
     check_no_default("DB_CONNECTION", "secret\"'\\", false,
@@ -212,8 +212,8 @@ static void refuses_a_bad_default(void **state) {
         "mysql_test only");
     check_no_default(
         "DB_TEST_CONNECTION", "pg_tst", true,
-        "DB_TEST_CONNECTION: there is no connection \"pg_tst\". Did you mean "
-        "\"pg_test\"?");
+        "DB_TEST_CONNECTION: there is no connection \"pg_tst\"; did you mean "
+        "'pg_test'?");
 }
 
 static void guesses_names(void **state) {

@@ -258,7 +258,8 @@ static void refuses_what_does_not_fit(void **state) {
     assert_int_equal(el_rowset_append(&rs, v, &e), EL_FAIL);
     assert_int_equal(e.kind, EL_ERR_VALUE);
     el_error_clear(&e);
-    v[1].type = EL_DOC;
+    el_iter walk = {.next = NULL};
+    v[1] = (el_value){.type = EL_DOC, .u.nested = &walk};
     assert_int_equal(el_rowset_append(&rs, v, &e), EL_FAIL);
     assert_int_equal(e.kind, EL_ERR_VALUE);
     assert_non_null(strstr(e.message, "document"));

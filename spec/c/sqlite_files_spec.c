@@ -369,7 +369,6 @@ static void a_commit_that_waits_in_vain_stays_open(void **state) {
     run(b, "INSERT INTO t VALUES(3)");
     assert_int_equal(driver->transact(b, EL_TX_COMMIT, NULL, &e), EL_FAIL);
     assert_int_equal(e.kind, EL_ERR_BUSY);
-    assert_non_null(strstr(e.message, "still open"));
     assert_int_equal(driver->txstate(b), EL_TX_ACTIVE);
     driver->finalize(reader);
     end(b, EL_TX_COMMIT);

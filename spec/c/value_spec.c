@@ -278,7 +278,8 @@ static void types(void **state) {
     (void)state;
     for (int t = EL_NULL; t <= EL_DOC; t++) {
         bool bytes = t == EL_TEXT || t == EL_BYTES || t == EL_DECIMAL || t == EL_DATE ||
-                     t == EL_TIME || t == EL_JSON || t == EL_UUID || t == EL_OBJECT_ID;
+                     t == EL_TIME || t == EL_JSON || t == EL_UUID || t == EL_OBJECT_ID ||
+                     t == EL_SPECIAL;
         assert_int_equal(el_type_has_bytes((el_type)t), bytes);
         assert_string_not_equal(el_type_name((el_type)t), "unknown type");
     }

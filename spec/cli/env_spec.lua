@@ -37,7 +37,10 @@ describe(".env", function()
     end)
 
     it("is refused with file and line, and without what stands there", function()
-        for _, text in ipairs({ "A=1\ns3cr3t\n", 'A=1\nB="s3cr3t\n', "A=1\nB-C=s3cr3t\n" }) do
+        for _, text in ipairs({
+            "A=1\ns3cr3t\n", 'A=1\nB="s3cr3t\n', "A=1\nB='s3cr3t\nC=2\n", "A=1\nB-C=s3cr3t\n",
+            "A=1\nB=s3cr3t\0\n", "A=1\nB\0=s3cr3t\n", "A=1\n\0s3cr3t\nB=1\n", "A=1\n=s3cr3t\n",
+        }) do
             local r = run("print(1)", text)
             assert.equal(1, r.status)
             assert.equal("", r.stdout)
@@ -86,6 +89,27 @@ describe("a resolved connection", function()
                 .. "password\tsecret\tPG_PASSWORD\nport\t5432\tdefault\nuser\ttester\tPG_TEST_USER\n",
             r.stdout
         )
+    end)
+
+    it("names the variable whose value its driver does not take", function()
+        local open = 'require("eloquent").connection(arg[1] or "%s"):ping()'
+        for _, case in ipairs({
+            { "pg", "PG_PORT=abc", "PG_PORT is \"abc\"; a port is a whole number from 1 to 65535" },
+            { "mysql", "DB_PORT=70000", "DB_PORT is \"70000\"; a port is a whole number from 1 to 65535" },
+            { "mysql", "DB_CONNECT_TIMEOUT=soon", "DB_CONNECT_TIMEOUT is 'soon'; it takes a whole number" },
+            { "mysql", "DB_SSL_MODE=on", "DB_SSL_MODE is 'on'; it takes one of disabled, preferred" },
+            { "pg", "PG_CONNECT_TIMEOUT=soon", "PG_CONNECT_TIMEOUT is 'soon'; it takes a whole number" },
+            { "pg", "PG_SSLMODE=required", "PG_SSLMODE is 'required'; it takes one of disable, allow" },
+            { "sqlite", "SQLITE_JOURNAL_MODE=fast", "SQLITE_JOURNAL_MODE is 'fast'; it takes one of wal" },
+            { "sqlite", "SQLITE_SYNCHRONOUS=2", "SQLITE_SYNCHRONOUS is '2'; it takes one of normal" },
+            { "sqlite", "SQLITE_FOREIGN_KEYS=yes", "SQLITE_FOREIGN_KEYS is 'yes'; it takes one of on, off" },
+            { "sqlite", "SQLITE_RUNTIME_BUSY_TIMEOUT=soon", "SQLITE_RUNTIME_BUSY_TIMEOUT is 'soon'; it takes seconds" },
+        }) do
+            local r = run(open:format(case[1]), case[2] .. "\n")
+            assert.equal(1, r.status)
+            assert.matches("error: " .. case[3], r.stderr, 1, true)
+            assert.matches("misuse error", r.stderr, 1, true)
+        end
     end)
 
     it("is refused where tests would run on the app's database", function()

@@ -128,7 +128,7 @@ describe("globals of a script", function()
         local r = helper.run_code("local a = 1\nprnt(a)")
         assert.equal(1, r.status)
         assert.equal(table.concat({
-            "error: undefined global 'prnt': did you mean 'print'?",
+            "error: undefined global 'prnt'; did you mean 'print'?",
             "script.lua:2",
             "    2 | prnt(a)",
             "      | ^^^^",

@@ -177,8 +177,11 @@ engines.suite("bulk", function(engine)
         local err = failure(Item.insert, Item, rows)
         assert.equal("unique", err.kind)
         if engine.name ~= "mysql" then
+            assert.equal(333, err.row)
             assert.matches("^row 333: ", err.message)
+            assert.is_nil(err.message:find("row 333: row", 1, true))
         end
+        assert.equal("bulk_items", err.table)
         assert.is_nil(err.message:find("c7", 1, true))
         assert.equal(0, Item:count())
         assert.equal("unique", failure(Item.insert, Item, rows).kind)
@@ -398,6 +401,60 @@ engines.suite("bulk", function(engine)
         assert.equal(12000, Item:upsert(rows, "code", { "count" }))
         assert.equal(12000, Item:count())
         assert.equal(7, item("c7").count)
+    end)
+
+    it("upsert refuses a list with the same key twice, and writes nothing", function()
+        Item:insert({ code = "a", count = 1 })
+        local function refused(rows, unique, a, b, model)
+            local err = failure(function()
+                (model or Item):upsert(rows, unique)
+            end)
+            assert.equal("misuse", err.kind)
+            assert.matches(("upsert: rows %d and %d have the same 'code'"):format(a, b), err.message, 1, true)
+            assert.is_nil(err.message:find("a%-1"))
+        end
+        refused({ { code = "b", count = 2 }, { code = "a", count = 3 }, { code = "a", count = 4 } }, "code", 2, 3)
+        local many_rows = many(3000)
+        many_rows[2999].code = "c2"
+        refused(many_rows, { "code" }, 2, 2999)
+        refused({ { code = "a", count = 3 }, { code = "a", count = 4 } }, "code", 1, 2, db:table("bulk_items"))
+        assert.equal(1, Item:count())
+        assert.equal(1, item("a").count)
+        -- what says nothing about an update may come twice
+        assert.equal(1, Item:upsert({ { code = "a" }, { code = "b" }, { code = "b" } }, "code", {}))
+        assert.equal(2, Item:count())
+    end)
+
+    it("upsert sees that keys are the same through all their spellings", function()
+        local Keyed = eloquent.SqlModel "Keyed" {
+            tableName = "bulk_keyed",
+            connectionName = engine.name,
+            schema = {
+                id = column("increments"),
+                price = column("decimal", nil, { precision = 8, scale = 2 }),
+                at = column("timestamp"),
+                n = column("integer", nil, { nullable = true }),
+            },
+            database = { indexes = { { type = "unique", columns = { "price", "at", "n" }, name = "bulk_keyed_key" } } },
+        }
+        engine:tables(Keyed)
+        local key = { "price", "at", "n" }
+        local err = failure(function()
+            Keyed:upsert({
+                { price = "1.5", at = "2024-02-29T10:00:00+02:00", n = 1 },
+                { price = eloquent.decimal("1.500"), at = eloquent.datetime("2024-02-29T08:00:00Z"), n = 1.0 },
+            }, key, { "price" })
+        end)
+        assert.matches("rows 1 and 2 have the same 'price', 'at', 'n'", err.message, 1, true)
+        assert.equal("value", failure(Keyed.upsert, Keyed, { { price = "x", at = "2024-02-29", n = 1 },
+            { price = "1", at = "2024-02-29", n = 1 } }, key, { "price" }).kind)
+        assert.equal(4, Keyed:upsert({ -- one column differs, or is NULL, which equals nothing
+            { price = "1.5", at = "2024-02-29", n = 1 },
+            { price = "1.5", at = "2024-02-29", n = 11 },
+            { price = "1.5", at = "2024-02-29", n = null },
+            { price = "1.5", at = "2024-02-29", n = null },
+        }, key, { "price" }))
+        assert.equal(4, Keyed:count())
     end)
 
     it("each pages by key, so rows may be changed and deleted on the way", function()

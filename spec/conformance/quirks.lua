@@ -24,9 +24,6 @@ local quirks = {
         ["text in a column of numbers is refused, by raw SQL too"] = {
             sqlite = "a column of SQLite takes any type; models check values before they are sent",
         },
-        ["a number that is no boolean is refused, by raw SQL too"] = {
-            mysql = "a boolean of MySQL is TINYINT(1), which takes any small number; models check it",
-        },
         ["a table that rows of others refer to is not dropped, by kind foreignKey"] = {
             pg = "PostgreSQL says only that something depends on the table, be it a key or a view (2BP01)",
         },

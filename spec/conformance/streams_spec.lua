@@ -287,6 +287,31 @@ engines.suite("streams", function(engine)
         assert.equal(10, Row:where("text", "seen"):count())
     end)
 
+    it("a change of the table that it reads is made, or refused at once", function()
+        for _, sql in ipairs({ "drop table stream_read", "alter table stream_read add column more integer" }) do
+            db:script("drop table if exists stream_read")
+            db:script("create table stream_read (n integer)")
+            for i = 1, 30 do
+                db:execute("insert into stream_read (n) values (?)", { i })
+            end
+            local rows = db:cursor("select a.n from stream_read a, stream_read b, stream_read c order by a.n")
+            assert.equal(1, rows().n)
+            local started = eloquent.clock()
+            local ok, err = pcall(db.script, db, sql)
+            assert.is_true(eloquent.clock() - started < 5)
+            if not ok then
+                assert.equal("busy", err.kind)
+                assert.matches("cursor", err.message)
+            end
+            assert.equal(1, rows().n)
+            rows:close()
+            if not ok then
+                db:script(sql)
+            end
+        end
+        is_free()
+    end)
+
     it("its SQL may be wrong", function()
         local err = failure(db.cursor, db, "selec n from stream_rows")
         assert.equal("syntax", err.kind)

@@ -254,6 +254,37 @@ engines.suite("transactions", function(engine)
         assert.equal("ada bob", owners())
     end)
 
+    if engine.name ~= "mysql" then -- which has no deferred keys
+        it("a commit that a deferred foreign key forbids undoes it all, and names the key", function()
+            db:script("drop table if exists tx_kids; drop table if exists tx_parents")
+            db:script("create table tx_parents (id integer primary key)")
+            db:script("create table tx_kids (id integer primary key, parent_id integer "
+                .. "references tx_parents (id) deferrable initially deferred)")
+            local seen = 0
+            local err = failure(db.transaction, db, function()
+                Account:create({ owner = "bob" })
+                db:execute("insert into tx_kids (id, parent_id) values (1, 7)")
+                after_commit(function()
+                    seen = seen + 1
+                end)
+            end)
+            assert.equal("foreignKey", err.kind)
+            assert.equal("tx_kids", err.table)
+            assert.matches("tx_kids", err.message)
+            assert.not_matches("still open", err.message)
+            assert.equal("23503", err.sqlstate)
+            assert.equal("ada", owners())
+            assert.equal(0, seen)
+            assert.equal("none", db:core():txstate())
+            db:transaction(function()
+                db:execute("insert into tx_kids (id, parent_id) values (1, 7)")
+                db:execute("insert into tx_parents (id) values (7)")
+            end)
+            assert.equal(1, db:scalar("select count(*) from tx_kids"))
+            db:script("drop table tx_kids; drop table tx_parents")
+        end)
+    end
+
     -- }}}
     -- {{{ options and misuse
 

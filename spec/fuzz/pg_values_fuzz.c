@@ -198,7 +198,9 @@ typedef struct elements {
     const el_iter *self;
 } elements;
 
-static bool next_element(el_iter *it, const char **key, size_t *keylen, el_value *out) {
+static bool next_element(el_iter *it, const char **key, size_t *keylen, el_value *out,
+                         el_iter *room) {
+    (void)room;
     elements e;
     memcpy(&e, &it->state, sizeof e);
     if (e.p == e.end) {

@@ -263,11 +263,11 @@ describe("an error in a definition", function()
         end)
     end
 
-    column_error('unknown column type "strng", did you mean "string"?', "strng")
-    column_error('unknown column type "int", did you mean "integer"?', "int")
+    column_error('unknown column type "strng"; did you mean \'string\'?', "strng")
+    column_error('unknown column type "int"; did you mean \'integer\'?', "int")
     column_error('unknown column type "zebra"; the types are bigIncrements', "zebra")
     column_error("the first argument is the type's name", nil)
-    column_error('unknown option "uniqe", did you mean "unique"?', "string", 9, { uniqe = true })
+    column_error('unknown option "uniqe"; did you mean \'unique\'?', "string", 9, { uniqe = true })
     column_error('option "unique" takes a boolean, found a string', "string", 9, { unique = "yes" })
     column_error('option "precision" takes an integer, found a float', "decimal", nil, { precision = 1.5 })
     column_error('a column of type json has no option "unique"', "json", nil, { unique = true })
@@ -331,7 +331,7 @@ describe("an error in a definition", function()
         end)
     end
 
-    relation_error('unknown kind "hasmany", did you mean "hasMany"?', "hasmany", "Post")
+    relation_error('unknown kind "hasmany"; did you mean \'hasMany\'?', "hasmany", "Post")
     relation_error("needs foreignKey", "hasMany", "Post")
     relation_error("needs foreignKey", "belongsTo", "Post", {})
     relation_error("needs pivotTable", "belongsToMany", "Role", {})
@@ -339,7 +339,7 @@ describe("an error in a definition", function()
     relation_error("needs through", "hasManyThrough", "Post", {})
     relation_error("write nil in the place", "morphTo", "Post", { morphName = "x" })
     relation_error("the name of a model", "hasMany", {}, { foreignKey = "x" })
-    relation_error('has no option "foreingKey", did you mean "foreignKey"?', "hasMany", "P", { foreingKey = "x" })
+    relation_error('has no option "foreingKey"; did you mean \'foreignKey\'?', "hasMany", "P", { foreingKey = "x" })
     relation_error('option "foreignKey" takes a string', "hasMany", "P", { foreignKey = 5 })
     relation_error("embedded on MongoDB only", "embedsMany", "P")
 
@@ -351,7 +351,7 @@ describe("an error in a definition", function()
         end)
     end
 
-    model_error('unknown key "tablename", did you mean "tableName"?', function()
+    model_error('unknown key "tablename"; did you mean \'tableName\'?', function()
         return { tablename = "x", schema = { id = id() } }
     end)
     model_error("tableName takes a string, found a number", function()
@@ -390,14 +390,14 @@ describe("an error in a definition", function()
     model_error("a model has one", function()
         return { schema = { a = column("softDeletes"), b = column("softDeletes") } }
     end)
-    model_error('has foreignKey = "team", and there is no such column, did you mean "team_id"?', function()
+    model_error('has foreignKey = "team", and there is no such column; did you mean \'team_id\'?', function()
         return { schema = { team_id = column("integer"),
             team = relation("belongsTo", "Team", { foreignKey = "team" }) } }
     end)
     model_error("can't live on \"mongo\"", function()
         return { connectionName = "mongo", schema = { id = id() } }
     end)
-    model_error('fillable: there is no column "nam", did you mean "name"?', function()
+    model_error('fillable: there is no column "nam"; did you mean \'name\'?', function()
         return { schema = { name = column("string") }, fillable = { "nam" } }
     end)
     model_error('on: there is no event "create"', function()
@@ -412,7 +412,7 @@ describe("an error in a definition", function()
     model_error('the scope "where" is named like a verb of models', function()
         return { schema = { id = id() }, scopes = { where = print } }
     end)
-    model_error('database: unknown key "index", did you mean "indexes"?', function()
+    model_error('database: unknown key "index"; did you mean \'indexes\'?', function()
         return { schema = { id = id() }, database = { index = {} } }
     end)
     model_error('database.indexes[1]: there is no column "nam"', function()
@@ -433,13 +433,13 @@ describe("an error in a definition", function()
         end
     end
     model_error("it needs references", foreign({ column = "team_id" }))
-    model_error('there is no column "team", did you mean "team_id"?',
+    model_error('there is no column "team"; did you mean \'team_id\'?',
         foreign({ column = "team", references = { table = "teams" } }))
     model_error('onDelete is one of CASCADE', foreign(
         { column = "team_id", references = { table = "teams" }, onDelete = "cascade" }))
     model_error("SET NULL needs a column that takes NULL", foreign(
         { column = "team_id", references = { table = "teams" }, onDelete = "SET NULL" }))
-    model_error('references: unknown key "tabel", did you mean "table"?', foreign(
+    model_error('references: unknown key "tabel"; did you mean \'table\'?', foreign(
         { column = "team_id", references = { tabel = "teams" } }))
 
     it("is raised for a name that is none", function()

@@ -77,9 +77,9 @@ describe("the nearest name", function()
     end)
 
     it("makes a hint, which knows other names for a thing", function()
-        assert.equal(', did you mean "name"?', nearest.hint("nmae", { "name" }))
+        assert.equal('; did you mean \'name\'?', nearest.hint("nmae", { "name" }))
         assert.equal(
-            ', did you mean "integer"?',
+            '; did you mean \'integer\'?',
             nearest.hint("int", { "integer" }, { int = "integer" })
         )
         assert.equal("", nearest.hint("zebra", { "name" }))

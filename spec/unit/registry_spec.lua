@@ -128,7 +128,7 @@ describe("the registry", function()
 
     it("names the nearest model when there is none", function()
         model("User")
-        says('there is no model "Usr", did you mean "User"?', function()
+        says('there is no model "Usr"; did you mean \'User\'?', function()
             registry.get("Usr")
         end)
         says("app/models/Zebra.lua", function()

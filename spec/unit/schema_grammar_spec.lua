@@ -63,7 +63,7 @@ local columns = {
         "BIGINT UNSIGNED NOT NULL" },
     { "boolean", function(t) t:boolean("x"):default(true) end,
         'BOOLEAN NOT NULL DEFAULT 1 CONSTRAINT "t_x_boolean" CHECK ("x" IN (0, 1))',
-        "BOOLEAN NOT NULL DEFAULT TRUE", "TINYINT(1) NOT NULL DEFAULT 1" },
+        "BOOLEAN NOT NULL DEFAULT TRUE", "TINYINT(1) NOT NULL DEFAULT 1 CHECK (`x` IN (0, 1))" },
     { "string", function(t) t:string("x", 40):default("it's \\ ?") end,
         "VARCHAR(40) NOT NULL DEFAULT 'it''s \\ ?' CONSTRAINT \"t_x_length\" "
             .. 'CHECK (length("x") <= 40)',
@@ -170,7 +170,7 @@ local statements = {
             [[
 CREATE TABLE "users" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
-    "email" VARCHAR(20) NOT NULL CONSTRAINT "users_email_length" CHECK (length("email") <= 20) /* where to write */,
+    "email" VARCHAR(20) NOT NULL /* where to write */ CONSTRAINT "users_email_length" CHECK (length("email") <= 20),
     "team_id" BIGINT NULL,
     "age" INTEGER NOT NULL,
     CONSTRAINT "users_team_id_foreign" FOREIGN KEY ("team_id") REFERENCES "teams" ("id") ON DELETE SET NULL ON UPDATE CASCADE,

@@ -145,9 +145,9 @@ end)
 -- What it says and the table that it says it of.
 local refused = {
     { "a table needs a column", function() end },
-    { 't:strng: tables have no such method, did you mean "string"?', function(t) t:strng("a") end },
-    { 't:int: tables have no such method, did you mean "integer"?', function(t) t:int("a") end },
-    { 'there is no modifier "nulable", did you mean "nullable"?', function(t) t:string("a"):nulable() end },
+    { 't:strng: tables have no such method; did you mean \'string\'?', function(t) t:strng("a") end },
+    { 't:int: tables have no such method; did you mean \'integer\'?', function(t) t:int("a") end },
+    { 'there is no modifier "nulable"; did you mean \'nullable\'?', function(t) t:string("a"):nulable() end },
     { "write it with a colon", function(t) t.string("a") end },
     { "the first argument is the column's name", function(t) t:string() end },
     { 't:string("a"): the length is a whole number', function(t) t:string("a", "40") end },
@@ -166,13 +166,13 @@ local refused = {
     { 'is the primary key alone', function(t) t:id() t:string("b"):primary() end },
     { "two primary keys", function(t) t:string("a"):primary() t:primary("a") end },
     { 'the primary key names the column "b"', function(t) t:string("a") t:primary("b") end },
-    { 'the index "users_nam_index" names the column "nam", which is not there, did you mean "name"?',
+    { 'the index "users_nam_index" names the column "nam", which is not there; did you mean \'name\'?',
         function(t) t:string("name") t:index("nam") end },
     { 'the name "x" is used twice', function(t) t:string("a"):index("x") t:index("a", "x") end },
     { "an index on an expression needs a name", function(t)
         t:string("a") t:index(require("eloquent.query.expression").raw("lower(a)"))
     end },
-    { 'unknown option "wher", did you mean "where"?', function(t) t:string("a") t:index("a", { wher = "x" }) end },
+    { 'unknown option "wher"; did you mean \'where\'?', function(t) t:string("a") t:index("a", { wher = "x" }) end },
     { 'columns is a list of names', function(t) t:string("a") t:index({}) end },
     { 'constrained() finds the table by a name like "team_id"', function(t) t:bigInteger("team"):constrained() end },
     { "say first which table it refers to", function(t) t:foreignId("team_id"):cascadeOnDelete() end },

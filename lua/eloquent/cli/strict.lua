@@ -22,9 +22,9 @@ local function undefined(globals, name)
     end
     table.sort(known)
     local near = require("eloquent.support.nearest").find(tostring(name), known)
-    local hint = near and ("did you mean '%s'?"):format(near)
-        or "assign it at the top level first, or make it local"
-    error(("undefined global '%s': %s"):format(tostring(name), hint), 2)
+    local hint = near and ("; did you mean '%s'?"):format(near)
+        or ": assign it at the top level first, or make it local"
+    error(("undefined global '%s'%s"):format(tostring(name), hint), 2)
 end
 
 local function assign(globals, name, value)

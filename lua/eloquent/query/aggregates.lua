@@ -57,7 +57,7 @@ return function(Query, builder)
     ---@param field string|nil
     ---@return integer
     function Query:count(field)
-        return whole(scalar(self, "count", field or "*"))
+        return whole(scalar(self, "count", field or "*")) or 0 -- documents of none have no count
     end
 
     local function check_number(self, verb, field)

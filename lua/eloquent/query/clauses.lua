@@ -66,13 +66,15 @@ return function(Query, builder)
         elseif type(item) ~= "table" or builder.is(item) then
             return misuse("select expects names of columns, raw SQL or { alias = query }, got a %s", type(item))
         end
-        for i = 1, #item do
+        local aliases, names = {}, #item
+        for i = 1, names do
             select_one(self, item[i])
         end
-        local aliases = {}
         for alias in next, item do
             if type(alias) == "string" then
                 aliases[#aliases + 1] = alias
+            elseif math.type(alias) ~= "integer" or alias < 1 or alias > names then
+                return misuse("select: found the key %s; a nil inside a list makes a hole", tostring(alias))
             end
         end
         table.sort(aliases)

@@ -13,8 +13,8 @@ local grammars = {}
 local function grammar_of(driver)
     local grammar = grammars[driver]
     if not grammar then
-        if driver ~= "sqlite" and driver ~= "pg" and driver ~= "mysql" then
-            return misuse("the query builder writes SQL, and the driver '%s' takes none", tostring(driver))
+        if driver ~= "sqlite" and driver ~= "pg" and driver ~= "mysql" and driver ~= "mongo" then
+            return misuse("the query builder has no grammar for the driver '%s'", tostring(driver))
         end
         grammar = require("eloquent.query.grammar." .. driver)
         grammars[driver] = grammar

@@ -17,8 +17,12 @@ local function article(value)
     return t == "nil" and "nil" or "a " .. t
 end
 
---- Raises: the model has no such column.
+--- Raises: the model has no such column. Documents may have more than their model says, and paths into what it says.
 function fields.unknown(model, name)
+    local documents = model._documents
+    if documents and documents(model, name) then
+        return name
+    end
     if model._relations and model._relations[name] then
         return misuse("'%s' is a relation of %s, not a column", name, model._name)
     end
@@ -29,6 +33,20 @@ function fields.unknown(model, name)
     local near = nearest.find(name, names)
     return misuse("%s has no column '%s'%s", model._name, name,
         near and ("; did you mean '" .. near .. "'?") or "")
+end
+
+--- Raises when a list of rows or names has keys beside 1 to #list: what a hole hides would be lost. (That something
+--- among those is nil, each reader of the list sees.)
+function fields.check_list(list, verb)
+    local n = #list
+    if next(list, n > 0 and n or nil) == nil then
+        return -- the usual list ends with its last item
+    end
+    for key in next, list do
+        if math.type(key) ~= "integer" or key < 1 or key > n then
+            misuse("%s expects a list (found the key %s); a nil inside a list makes a hole", verb, tostring(key))
+        end
+    end
 end
 
 --- Raises unless `name` can be an identifier.

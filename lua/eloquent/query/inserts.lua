@@ -6,6 +6,7 @@ local builder_sets = require("eloquent.query.sets")
 local datetime = require("eloquent.core.datetime")
 local fields = require("eloquent.query.fields")
 local node = require("eloquent.query.node")
+local null = require("eloquent.core.null")
 
 local misuse = fields.misuse
 
@@ -24,9 +25,10 @@ return function(Query, builder)
         if type(rows) ~= "table" or getmetatable(rows) ~= nil and rows[1] == nil then
             return misuse("%s expects a row or a list of rows as plain tables, got a %s", verb, type(rows))
         end
-        if rows[1] == nil and next(rows) ~= nil then
+        if rows[1] == nil and type(next(rows)) == "string" then
             return { rows }
         end
+        fields.check_list(rows, verb)
         return rows
     end
 
@@ -218,6 +220,14 @@ return function(Query, builder)
     end
 
     -- Writes rows with statements.
+    -- In one transaction, where the connection can.
+    local function atomically(connection, fn)
+        if connection.driver == "mongo" then
+            return require("eloquent.mongo.rows").atomically(connection, fn)
+        end
+        return connection:transaction(fn)
+    end
+
     local function write_rows(q, job, rows, verb, made, connection)
         local root, grammar = q._node.root, connection:query_grammar()
         local columns, alike = survey(root, rows, made, verb)
@@ -235,7 +245,7 @@ return function(Query, builder)
         local function counted()
             return job.ignores() and grammar:count_new(connection, all, #rows) or all()
         end
-        return #rows == 1 and counted() or connection:transaction(counted)
+        return #rows == 1 and counted() or atomically(connection, counted)
     end
 
     -- }======
@@ -247,11 +257,14 @@ return function(Query, builder)
             return misuse("%s: row %d is a %s; rows are tables of columns", verb, i, type(rows[i]))
         end
         local columns = survey(root, { rows[i] }, made, verb)
-        local quoted, fills = {}, {}
+        local quoted, fills, into = {}, {}, nil
         for k, name in ipairs(columns) do
             quoted[k], fills[k] = grammar:quote(name), made[name] or false
         end
-        return ("%s (%s)"):format(grammar:name_of(root.table), table.concat(quoted, ", ")), columns, fills
+        if grammar.bulk_into then
+            into = grammar:bulk_into(root.table, columns)
+        end
+        return into or ("%s (%s)"):format(grammar:name_of(root.table), table.concat(quoted, ", ")), columns, fills
     end
 
     -- Writes runs of rows that have the same columns, as long as they are worth it; returns how many rows that were.
@@ -268,7 +281,7 @@ return function(Query, builder)
     end
 
     local function write_bulk(q, job, rows, verb, made, connection)
-        return connection:transaction(function()
+        return atomically(connection, function()
             local done = write_alike_in_bulk(q._node.root, rows, verb, made, connection)
             if done < #rows then
                 local rest = done == 0 and rows or table.move(rows, done + 1, #rows, 1, {})
@@ -281,6 +294,9 @@ return function(Query, builder)
     local function write(q, job, rows, verb)
         local made = own_values(q._node.root.model, true)
         local connection = q:_connection()
+        if connection.driver == "mongo" then
+            rows = require("eloquent.mongo.rows").complete(connection, q._node.root, rows, made, verb)
+        end
         if job.conflict or #rows < BULK_ROWS then
             return write_rows(q, job, rows, verb, made, connection)
         end
@@ -351,6 +367,10 @@ return function(Query, builder)
         local root = self._node.root
         key = root.model and builder.key_of(self, "insertGetId") or key or "id"
         local made = own_values(root.model, true)
+        if self:_connection().driver == "mongo" then
+            row = require("eloquent.mongo.rows").complete(self:_connection(), root, { row }, made, "insertGetId")[1]
+            key = root.model and key or "_id"
+        end
         local columns = survey(root, { row }, made, "insertGetId")
         local args = values_of({ row }, 1, 1, columns, made, {})
         local names = table.concat(columns, "\0")
@@ -432,8 +452,46 @@ return function(Query, builder)
         end
     end
 
+    -- A text that is the same for equal values of a column; nil for NULL, which equals nothing.
+    local function text_of(shape, name, value)
+        if value == nil or value == null then
+            return nil
+        end
+        if shape then
+            value = shape:normal(name, value)
+        end
+        if type(value) == "string" then
+            return "s" .. value
+        end
+        return tostring(math.type(value) == "float" and math.tointeger(value) or value)
+    end
+
+    -- PostgreSQL updates no row twice in a statement; the others would keep the last of them.
+    local function check_once(rows, unique, model)
+        local shape, seen, parts = model and model:_getShape(), {}, {}
+        for i = 1, #rows do
+            local n = 0
+            for k = 1, #unique do
+                local text = text_of(shape, unique[k], rows[i][unique[k]])
+                if not text then
+                    break
+                end
+                n = k
+                parts[k] = #text .. ":" .. text
+            end
+            local key = n == #unique and table.concat(parts, "", 1, n)
+            if key and seen[key] then
+                misuse("upsert: rows %d and %d have the same %s, so it is not said which one is to stay; give it once",
+                    seen[key], i, "'" .. table.concat(unique, "', '") .. "'")
+            end
+            if key then
+                seen[key] = i
+            end
+        end
+    end
+
     --- Writes rows, and updates those that are there already; returns the number of rows. `unique` names the columns
-    --- (with a unique index) that tell so; MySQL goes by any unique index instead. `update` lists the columns to
+    --- (with a unique index) that tell so, and no two rows may have the same; MySQL goes by any unique index instead. `update` lists the columns to
     --- write then (all when left out), and may give some a value or raw SQL; an empty one writes none.
     ---
     ---     User:upsert({ { email = "ada@example.org", name = "Ada" } }, { "email" }, { "name" })
@@ -455,6 +513,9 @@ return function(Query, builder)
         function job.prepare(columns)
             fill_sets(sets, update or all_but(columns, unique, root.model), root.model)
             check_given(rows, sets)
+            if #sets.items > 0 and #rows > 1 then
+                check_once(rows, unique, root.model)
+            end
             job.conflict_key = "upsert\1" .. table.concat(unique, "\0") .. "\1" .. sets.key
             job.conflict_values = sets.values
         end

@@ -136,12 +136,21 @@ return function(Query, builder)
         return at.c ~= nil
     end
 
+    --- The name that a chosen field has in the rows: its last part, on documents the whole path.
+    function Query:_selected_name(name)
+        local last = name:match("[^.]+$")
+        if last ~= name and self:_connection().driver == "mongo" then
+            return require("eloquent.query.grammar.mongo_conditions").path(self._node.root, name)
+        end
+        return last
+    end
+
     -- The query with only these columns, unless it chose its own, and the names to read them by.
     local function narrowed(self, verb, ...)
         local q, names = self:clone(), {}
         for i, field in ipairs({ ... }) do
             local name, alias = fields.alias(field, verb)
-            names[i] = alias or name:match("[^.]+$")
+            names[i] = alias or self:_selected_name(name)
         end
         local at, chosen = q._node, false
         while at.c and not chosen do
@@ -226,12 +235,14 @@ return function(Query, builder)
     function Query:explain()
         local sql, values = self:toSql()
         local connection = self:_connection()
+        local grammar = connection:query_grammar()
         local word = connection.driver == "sqlite" and "explain query plan " or "explain "
         local params = {}
         for i = 1, #values do
             params[i] = false
         end
-        local plan = require("eloquent.core.plan").new(word .. sql, nil, params, { once = true })
+        local text = grammar.explain and grammar:explain(sql) or word .. sql
+        local plan = require("eloquent.core.plan").new(text, nil, params, { once = true })
         return connection:core():select(plan, values)
     end
 

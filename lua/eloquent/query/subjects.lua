@@ -36,6 +36,7 @@ local list_kinds = {
     increments = "integer", bigIncrements = "integer", integer = "integer", bigInteger = "integer",
     smallInteger = "integer", string = "text", text = "text", ulid = "text", enum = "text", uuid = "uuid",
     decimal = "decimal", boolean = "boolean", date = "date", time = "time", timestamp = "timestamp",
+    objectId = "objectId",
 }
 
 return function(Query, builder)

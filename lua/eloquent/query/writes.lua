@@ -118,6 +118,8 @@ return function(Query, builder)
         execute(self, at, {})
         if connection.driver == "sqlite" then
             reset_counter(connection, root.table)
+        elseif connection.driver == "mongo" then
+            require("eloquent.mongo.rows").reset(connection, root)
         end
     end
 end

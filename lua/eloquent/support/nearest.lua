@@ -74,7 +74,7 @@ function nearest.find(name, known)
     return best
 end
 
---- The end of a message: `, did you mean "name"?`, or "" when no candidate is near.
+--- The end of a message: `; did you mean 'name'?`, or "" when no candidate is near.
 ---@param name any what was written; only strings can be near to something
 ---@param known string[]|table<string, any>
 ---@param meant table<string, string>|nil what some names of other worlds are called here
@@ -84,7 +84,7 @@ function nearest.hint(name, known, meant)
         return ""
     end
     local near = meant and meant[name:lower()] or nearest.find(name, known)
-    return near and (', did you mean "%s"?'):format(near) or ""
+    return near and ("; did you mean '%s'?"):format(near) or ""
 end
 
 return nearest

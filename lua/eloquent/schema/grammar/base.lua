@@ -224,12 +224,21 @@ function Grammar.column_suffix(_, _)
     return nil
 end
 
+--- One of `checks_of`, as it stands in a column's definition.
+---@param table_name string
+---@param column eloquent.ColumnData
+---@param check { [1]: string, [2]: string }  what it is about, for its name; the condition
+---@return string
+function Grammar:column_check(table_name, column, check)
+    local name = require("eloquent.schema.names").of(table_name, { column.name }, check[1])
+    return ("CONSTRAINT %s CHECK (%s)"):format(self:identifier(name), check[2])
+end
+
 --- The definition of a column within CREATE TABLE or ADD COLUMN.
 ---@param table_name string
 ---@param column eloquent.ColumnData
 ---@return string
 function Grammar:column_definition(table_name, column)
-    local names = require("eloquent.schema.names")
     local parts = { self:identifier(column.name), self:type_of(column) }
     if column.type == "increments" or column.type == "bigIncrements" then
         parts[#parts + 1] = self.increments
@@ -237,14 +246,10 @@ function Grammar:column_definition(table_name, column)
         parts[#parts + 1] = column.nullable and "NULL" or "NOT NULL"
     end
     parts[#parts + 1] = self:default_of(column)
-    for _, check in ipairs(self:checks_of(column)) do
-        local name = names.of(table_name, { column.name }, check[1])
-        parts[#parts + 1] = ("CONSTRAINT %s CHECK (%s)"):format(
-            self:identifier(name),
-            check[2]
-        )
-    end
     parts[#parts + 1] = self:column_suffix(column)
+    for _, check in ipairs(self:checks_of(column)) do
+        parts[#parts + 1] = self:column_check(table_name, column, check)
+    end
     return table.concat(parts, " ")
 end
 

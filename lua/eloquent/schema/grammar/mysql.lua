@@ -80,11 +80,18 @@ function Grammar:literal(column)
 end
 
 function Grammar:checks_of(column)
-    if column.type == "binary" and column.length and column.length > 65535 then
-        local name = self:identifier(column.name)
+    local name = self:identifier(column.name)
+    if column.type == "boolean" then
+        return { { "boolean", name .. " IN (0, 1)" } }
+    elseif column.type == "binary" and column.length and column.length > 65535 then
         return { { "length", ("octet_length(%s) <= %d"):format(name, column.length) } }
     end
     return {}
+end
+
+-- MariaDB takes the check of a column without a name, and behind everything else.
+function Grammar.column_check(_, _, _, check)
+    return ("CHECK (%s)"):format(check[2])
 end
 
 function Grammar:column_suffix(column)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+**
+** mongo_bulk.c - many documents into one collection: insert commands of some MiB each,
+** written as the rows come.
+*/
+#include <stdlib.h>
+#include <string.h>
+
+#include "mongo_driver.h"
+
+enum { BATCH_BYTES = 4 * 1024 * 1024 };
+
+typedef struct mg_bulk {
+    el_bulk base;
+    mg_text *text;
+    mg_buf docs;        /* the command as far as it is written */
+    size_t start, list; /* where it and its array begin in `docs` */
+    int count;
+    int64_t sent;       /* documents of earlier commands */
+} mg_bulk;
+
+static void free_bulk(mg_bulk *b) {
+    if (b->text) {
+        el_mg_text_drop(b->text);
+    }
+    el_mg_buf_release(&b->docs);
+    el_conn_release(b->base.conn);
+    free(b);
+}
+
+/* The command up to its first document. */
+static int begin_batch(mg_bulk *b, el_error *err) {
+    mg_buf *out = &b->docs;
+    if (el_mg_text_bind(b->text, out, NULL, 0, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    out->n--; /* the end, for now */
+    b->start = 0;
+    b->count = 0;
+    if (el_mg_put_key(out, MG_ARRAY, "documents", 9, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    return el_mg_open_doc(out, &b->list, err);
+}
+
+static int check_command(const mg_text *t, int ncolumns, el_error *err) {
+    if (t->verb != MG_INSERT || !t->collection || t->nparams > 0) {
+        return el_fail(err, EL_ERR_MISUSE, 0,
+                       "rows go into a collection by {\"insert\":NAME,\"$fields\":[...]}, "
+                       "without placeholders");
+    }
+    if (t->nfields != ncolumns) {
+        return el_fail(err, EL_ERR_MISUSE, 0, "$fields names %d fields, rows have %d values",
+                       t->nfields, ncolumns);
+    }
+    for (int i = 0; i < ncolumns; i++) {
+        if (t->fields[i].dotted) {
+            return el_fail(err, EL_ERR_UNSUPPORTED, 0,
+                           "field %.60s is a path, and rows have whole fields: give the "
+                           "document that it is in",
+                           t->fields[i].path);
+        }
+    }
+    return EL_OK;
+}
+
+int el_mg_bulk_begin(el_bulk **out, el_conn *c, const char *into, int ncolumns,
+                     el_error *err) {
+    mg_bulk *b = calloc(1, sizeof *b);
+    if (!b) {
+        return el_fail(err, EL_ERR_NOMEM, 0, "no memory for rows");
+    }
+    b->base.conn = c;
+    b->base.ncolumns = ncolumns;
+    b->base.own = true;
+    b->base.sql = into;
+    el_conn_retain(c);
+    if (el_mg_text_new(&b->text, into, strlen(into), err) != EL_OK ||
+        check_command(b->text, ncolumns, err) != EL_OK || begin_batch(b, err) != EL_OK) {
+        free_bulk(b);
+        return EL_FAIL;
+    }
+    *out = &b->base;
+    return EL_OK;
+}
+
+/* Sends what was written so far. */
+static int send_batch(mg_bulk *b, el_error *err) {
+    mg_conn *c = (mg_conn *)b->base.conn;
+    mg_call call = {.db = b->text->db ? b->text->db : c->db, .verb = MG_INSERT};
+    bson_t reply;
+    int64_t row;
+    if (b->count == 0) {
+        return EL_OK;
+    }
+    if (el_mg_close_doc(&b->docs, b->list, SIZE_MAX, err) != EL_OK ||
+        el_mg_close_doc(&b->docs, b->start, MG_MAX_DOC + MG_COMMAND_EXTRA, err) !=
+            EL_OK) {
+        return EL_FAIL;
+    }
+    bool first = err && err->kind == EL_ERR_NONE;
+    int rc = el_mg_run(c, &call, &b->docs, &reply, err);
+    if (rc == EL_OK) {
+        rc = el_mg_check_writes(c, &reply, &row, err);
+        if (rc != EL_OK && row >= 0) {
+            b->base.failed = b->sent + row + 1;
+        }
+    }
+    if (rc != EL_OK && first && !err->table[0]) {
+        el_error_copy(err->table, sizeof err->table, b->text->collection,
+                      (unsigned)strlen(b->text->collection));
+    }
+    bson_destroy(&reply);
+    b->sent += b->count;
+    return rc == EL_OK ? begin_batch(b, err) : rc;
+}
+
+/* The values of a row as one document at the end. */
+static int put_row(mg_bulk *b, const el_value *values, el_error *err) {
+    mg_buf *out = &b->docs;
+    char key[MG_INDEX_SIZE];
+    size_t at, n = el_mg_index(key, (size_t)b->count);
+    if (el_mg_put_key(out, MG_DOC, key, n, err) != EL_OK ||
+        el_mg_open_doc(out, &at, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    for (int i = 0; i < b->base.ncolumns; i++) {
+        const mg_field *f = &b->text->fields[i];
+        out->arg = i + 1;
+        if (el_mg_put_value(out, f->path, f->len, &values[i], 0, err) != EL_OK) {
+            return EL_FAIL;
+        }
+    }
+    out->arg = 0;
+    return el_mg_close_doc(out, at, MG_MAX_DOC, err);
+}
+
+/*
+** A row that would make the command too long goes into the next one, so the first
+** document of a command may have all 16 MiB.
+*/
+int el_mg_bulk_row(el_bulk *base, const el_value *values, el_error *err) {
+    mg_bulk *b = (mg_bulk *)base;
+    const mg_conn *c = (const mg_conn *)base->conn;
+    size_t before = b->docs.n;
+    int64_t number = b->sent + b->count + 1;
+    if (put_row(b, values, err) != EL_OK) {
+        b->docs.n = before;
+        base->failed = number;
+        return EL_FAIL;
+    }
+    if (b->docs.n > MG_MAX_DOC && b->count > 0) {
+        b->docs.n = before;
+        if (send_batch(b, err) != EL_OK) {
+            return EL_FAIL;
+        }
+        if (put_row(b, values, err) != EL_OK) {
+            base->failed = number;
+            return EL_FAIL;
+        }
+    }
+    b->count++;
+    bool full = b->docs.n >= BATCH_BYTES || b->count >= c->max_batch;
+    return full ? send_batch(b, err) : EL_OK;
+}
+
+int el_mg_bulk_end(el_bulk *base, bool good, int64_t *failed, el_error *err) {
+    mg_bulk *b = (mg_bulk *)base;
+    int rc = good ? send_batch(b, err) : EL_OK;
+    *failed = base->failed;
+    free_bulk(b);
+    return rc;
+}

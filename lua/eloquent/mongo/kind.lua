@@ -1,0 +1,92 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What is different in the definition of a MongoModel: its key, the `_id` that every
+-- document has, free-form documents. The rest is model/definition.lua.
+local kind = {
+    name = "MongoModel",
+    statics = "eloquent.mongo.statics",
+    record = "eloquent.mongo.record",
+}
+
+--- Column of a free-form document: what the driver calls a whole document.
+kind.document = "document"
+
+local sql_stores = { mysql = true, pg = true, sqlite = true }
+
+--- Raises when the model is pinned to a connection of tables.
+function kind.check_connection(fail, name)
+    if name ~= nil and sql_stores[name:gsub("_test$", "")] then
+        fail(
+            nil,
+            'a MongoModel can\'t live on "%s", which keeps tables; '
+                .. 'pin it to "mongo", or make it an SqlModel',
+            name
+        )
+    end
+end
+
+--- The definition to read: `schema = "open"` has no columns.
+function kind.prepare(model, given)
+    if type(given) ~= "table" or given.schema ~= "open" then
+        return given
+    end
+    local copy = {}
+    for key, value in pairs(given) do
+        copy[key] = value
+    end
+    copy.schema = {}
+    model._open = true
+    return copy
+end
+
+-- Paths into columns, and anything in a free-form document.
+local function documents(model, name)
+    return model._open or model._column[name:match("^[^.]*")] ~= nil
+end
+
+local function add_id(model, place)
+    local column = { name = "_id", type = "document", nullable = false, made = true }
+    table.insert(model._columns, place, column)
+    model._column._id = column
+end
+
+-- `_id` is the key, or mirrors it: the key of a document is unique by itself then.
+local function find_key(fail, model)
+    if #model._keys > 1 then
+        fail(nil, "a document has one key; make the other columns unique with an index")
+    elseif not model._key or model._key == "_id" or not model._column[model._key] then
+        model._key = "_id"
+        if not model._column._id then
+            add_id(model, 1)
+        end
+        return
+    end
+    model._id_mode = true
+    if not model._column._id then
+        add_id(model, #model._columns + 1)
+    end
+end
+
+local counted = { increments = true, bigIncrements = true }
+
+--- Completes a model whose schema was read.
+function kind.finish(fail, model)
+    model._kind = "mongo"
+    model._documents = documents
+    if model._open then
+        model._key = "_id"
+        model._columns = { { name = kind.document, type = "document", nullable = true } }
+        model._column = {}
+        return
+    end
+    find_key(fail, model)
+    for _, column in ipairs(model._columns) do
+        if column.type == "json" then
+            column.type = "document"
+        elseif counted[column.type] then
+            model._counter = column.name
+        end
+    end
+end
+
+return kind

@@ -1,0 +1,193 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What the program adds to documents on their way to MongoDB, because the server makes
+-- neither defaults nor keys that count up nor moments: for records and for bulk inserts.
+local counters = require("eloquent.support.later")("eloquent.mongo.counters")
+local datetime = require("eloquent.core.datetime")
+local errors = require("eloquent.core.errors")
+local null = require("eloquent.core.null")
+local objectid = require("eloquent.core.objectid")
+
+local rows = {}
+
+--- The time now, to the millisecond that the server keeps.
+function rows.now()
+    local now = datetime.now()
+    return now - (now.micro % 1000) / 1000000
+end
+
+-- {{{ values that a column gets when it has none
+
+local function plain_default(column)
+    local value = column.default
+    if type(value) == "table" and value.raw then
+        errors.raise({
+            kind = "unsupported",
+            message = ("the default of '%s' is SQL, which MongoDB has not; give it a value"):format(column.name),
+        })
+    elseif type(value) == "table" and value.null then
+        return null
+    elseif column.type == "document" and type(value) == "string" then
+        return require("eloquent.core.json").decode(value)
+    elseif column.type == "decimal" then
+        return require("eloquent.core.decimal")(tostring(value))
+    end
+    return value
+end
+
+--- The default of a column, or nil. A table is a new one each time.
+function rows.default(column)
+    if column.default ~= nil then
+        return plain_default(column)
+    elseif column.defaultNow then
+        return rows.now()
+    end
+    return nil
+end
+
+--- A number that a script gave in place of the next one, or nil.
+function rows.given_number(value)
+    return math.tointeger(value) or type(value) == "string" and math.tointeger(tonumber(value)) or nil
+end
+
+-- }}}
+-- {{{ many rows
+
+-- The next numbers one by one; `n` of them are taken at once.
+local function numbers(connection, model, n)
+    local first, left = nil, 0
+    return function()
+        if left == 0 then
+            first, left = counters.take(connection, model, n), n
+            n = 1
+        end
+        first, left = first + 1, left - 1
+        return first - 1
+    end
+end
+
+-- How many rows have no number yet, and the largest that the others have.
+local function survey(list, name)
+    local missing, top = 0, nil
+    for i = 1, #list do
+        local value = type(list[i]) == "table" and list[i][name]
+        if value == nil then
+            missing = missing + 1
+        elseif value then
+            local number = rows.given_number(value)
+            top = number and (not top or number > top) and number or top
+        end
+    end
+    return missing, top
+end
+
+local function add_counter(connection, model, list, made)
+    local name = model._counter
+    local missing, top = survey(list, name)
+    if top then
+        counters.raise(connection, model, top)
+    end
+    if missing > 0 then
+        made[name] = numbers(connection, model, missing)
+    end
+end
+
+--- Completes `made`, the values of columns that rows don't name; returns the rows.
+---@param connection eloquent.Connection
+---@param root table  of the query
+---@param list table[]
+---@param made table<string, any>
+---@return table[]
+function rows.complete(connection, root, list, made)
+    local model = root.model
+    if not model then
+        made._id = objectid.new
+        return list
+    end
+    for name, value in pairs(made) do
+        if datetime.is(value) then
+            made[name] = rows.now()
+        end
+    end
+    if model._open then
+        made._id = objectid.new
+        for _, name in pairs(model._timestamps or {}) do
+            made[name] = made[name] or rows.now()
+        end
+        return list
+    end
+    for _, column in ipairs(model._columns) do
+        local value = made[column.name] == nil and rows.default(column)
+        if value ~= nil and value ~= false or column.default == false then
+            made[column.name] = type(value) == "table" and function()
+                return rows.default(column)
+            end or value
+        end
+    end
+    if model._counter then
+        add_counter(connection, model, list, made)
+    elseif model._key == "_id" and made._id == nil then
+        made._id = objectid.new
+    end
+    return list
+end
+
+--- Writes each row by itself and leaves out those that a unique index refuses; returns
+--- how many were new.
+---@param connection eloquent.Connection
+---@param count integer
+---@param write fun(i: integer)
+---@return integer
+function rows.insert_new(connection, count, write)
+    if connection._depth > 0 then
+        errors.raise({
+            kind = "unsupported",
+            connection = connection.name,
+            message = "MongoDB gives up a transaction when a document is there already, so insertOrIgnore can't be part "
+                .. "of one; call it outside, or look for the documents first",
+        })
+    end
+    local new = 0
+    for i = 1, count do
+        local ok, why = pcall(write, i)
+        if ok then
+            new = new + 1
+        elseif not errors.is(why, "unique") then
+            error(why, 0)
+        end
+    end
+    return new
+end
+
+-- }}}
+
+--- Runs `fn` in a transaction where the deployment has them. Inside one it is part of that;
+--- there are no savepoints.
+---@param connection eloquent.Connection
+---@param fn fun(): any
+function rows.atomically(connection, fn)
+    if connection._depth > 0 or connection._single then
+        return fn()
+    end
+    local began = false
+    local ok, result = pcall(connection.transaction, connection, function()
+        began = true
+        return fn()
+    end)
+    if ok then
+        return result
+    elseif not began and errors.is(result, "unsupported") then
+        connection._single = true
+        return fn()
+    end
+    error(result, 0)
+end
+
+--- Keys of an emptied collection begin at 1 again.
+function rows.reset(connection, root)
+    if root.model and root.model._counter then
+        counters.drop(connection, root.table)
+    end
+end
+
+return rows

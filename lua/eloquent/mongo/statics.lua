@@ -1,0 +1,198 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What models of MongoDB can do beyond, or otherwise than, those of tables
+-- (model/statics.lua): finding by a key in any of its forms, creating, aggregate.
+local commands = require("eloquent.mongo.commands")
+local connections = require("eloquent.connections")
+local core = require("eloquent.core.record")
+local doc = require("eloquent.core.document")
+local errors = require("eloquent.core.errors")
+local null = require("eloquent.core.null")
+local record_verbs = require("eloquent.mongo.record")
+local rows = require("eloquent.mongo.rows")
+local values = require("eloquent.query.grammar.mongo_values")
+
+local for_model = connections.for_model
+
+---@class eloquent.MongoModel : eloquent.Model
+local Model = setmetatable({}, { __index = require("eloquent.model.statics") })
+
+local function misuse(message, ...)
+    errors.raise({ kind = "misuse", message = message:format(...) })
+end
+
+local function check_colon(model)
+    if type(model) ~= "table" or not rawget(model, "_columns") then
+        misuse("call the model's verbs with a colon, as in User:find(1)")
+    end
+end
+
+-- {{{ free-form documents as records
+
+local function read_field(record, name)
+    if type(name) ~= "string" then
+        return nil
+    elseif not core.has(record, "document") then
+        misuse("%s.%s was not selected by this query; add it to select(...)", core.model(record)._name, name)
+    end
+    local whole = core.get(record, "document")
+    local value = whole and whole[name]
+    if value == null then
+        return nil
+    end
+    return value
+end
+
+local function write_field(record, name, value)
+    if type(name) ~= "string" then
+        misuse("a field of a document is named by a string, found the key %s", tostring(name))
+    end
+    record_verbs._whole(record)[name] = value
+end
+
+--- The shape of the model's records.
+function Model:_getShape()
+    local shape = rawget(self, "_shape")
+    if shape then
+        return shape
+    elseif not self._open then
+        return require("eloquent.model.statics")._getShape(self)
+    end
+    shape = require("eloquent.core.shape").new({
+        model = self._name,
+        columns = self._columns,
+        methods = self._methods,
+        owner = self,
+        missing = read_field,
+        assign = write_field,
+        open = true,
+    })
+    rawset(self, "_shape", shape)
+    return shape
+end
+
+-- }}}
+
+--- A record that is not in the database yet.
+---@param data? table<string, any>
+---@return eloquent.Record
+function Model:new(data)
+    check_colon(self)
+    if data and self._fillable then
+        self:_checkFillable(data)
+    end
+    if self._open then
+        data = { document = doc(data) }
+    end
+    return (core.new(self:_getShape(), data))
+end
+
+--- Inserts a document and returns its record.
+---
+---     local place = Place:create{ name = "Bern", location = { type = "Point" } }
+---@param data? table<string, any>
+---@return eloquent.Record
+function Model:create(data)
+    local record = Model.new(self, data)
+    return record_verbs._insert(record, self, core.mask(record))
+end
+
+--- Inserts several documents, one after the other, in one transaction where there are any.
+---@param list table<string, any>[]
+---@return eloquent.Record[]
+function Model:createMany(list)
+    check_colon(self)
+    if type(list) ~= "table" then
+        misuse("createMany takes a list of tables, got a %s", type(list))
+    end
+    return rows.atomically(for_model(self), function()
+        local records = {}
+        for i, row in ipairs(list) do
+            records[i] = self:create(row)
+        end
+        return records
+    end)
+end
+
+-- {{{ find
+
+local counted = { increments = true, bigIncrements = true, integer = true, bigInteger = true, smallInteger = true }
+
+-- The forms of a key to look for, one after the other.
+local function forms_of(model, key)
+    local column = model._column[model._key]
+    local kind = column and column.type
+    if counted[kind] then
+        key = values.counted(model._name .. "." .. model._key)(key)
+    elseif kind == "uuid" then
+        return { doc.uuid(key) }
+    elseif kind == "objectId" and not model._id_mode then
+        local id = values.to_id(key)
+        return values.forms(id) -- also digits, in a document that breaks with the schema
+    end
+    return values.forms(key)
+end
+
+local function plan_of(plans, model, field)
+    local name = "find " .. field
+    plans[name] = plans[name] or commands.find(model, field, false)
+    return plans[name]
+end
+
+--- The record with that key, or nil. An object id is found by its digits, too; a model whose
+--- key is `id` finds documents by `_id` as well.
+---
+---     local place = Place:find("64b7f0c2a9d3e45f67890123")
+---@param key any
+---@return eloquent.Record|nil
+function Model:find(key)
+    check_colon(self)
+    if key == nil then
+        misuse("%s:find expects a key, got nil", self._name)
+    elseif key == null then
+        return nil
+    elseif self._soft_deletes or type(key) == "table" then
+        return self:query():find(key)
+    end
+    local connection = self._via or for_model(self)
+    local plans = require("eloquent.model.sql").plans(self, connection)
+    local conn, forms = connection:core(), forms_of(self, key)
+    for _, field in ipairs(self._id_mode and { "_id", self._key } or { "_id" }) do
+        for _, form in ipairs(forms) do
+            local record = conn:first(plan_of(plans, self, field), form)
+            if record then
+                return record
+            end
+        end
+    end
+    return nil
+end
+
+-- }}}
+
+--- Runs a pipeline on the model's collection; the rows are documents as they come.
+---
+---     local counts = Place:aggregate{ { ["$group"] = { _id = "$country", n = { ["$sum"] = 1 } } } }
+---@param pipeline table[]
+---@param options? table  as the command takes them: allowDiskUse, maxTimeMS, hint, ...
+---@return eloquent.List
+function Model:aggregate(pipeline, options)
+    check_colon(self)
+    return self:collection():aggregate(pipeline, options)
+end
+
+--- The model's collection, for what only MongoDB has.
+---@return eloquent.MongoCollection
+function Model:collection()
+    check_colon(self)
+    return for_model(self):collection(self._table)
+end
+
+--- Makes the indexes that the schema and `database` ask for; those that are there stay.
+---@return string[] names
+function Model:createIndexes()
+    check_colon(self)
+    return require("eloquent.mongo.indexes").create(self)
+end
+
+return Model

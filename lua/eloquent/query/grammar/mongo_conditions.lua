@@ -1,0 +1,352 @@
+-- SPDX-License-Identifier: MIT
+-- Conditions as filters of MongoDB. They mean what they mean in SQL: a comparison is not met by NULL, and neither is
+-- its opposite. So a "not" goes inwards, to the single conditions, each of which knows its opposite.
+local fields = require("eloquent.query.fields")
+local text = require("eloquent.query.grammar.mongo_text")
+local values = require("eloquent.query.grammar.mongo_values")
+
+local misuse = fields.misuse
+local one, array = text.one, text.array
+
+local NEVER <const> = { { "$expr", "false" } }
+local ALWAYS <const> = {}
+
+-- A condition is a list of { key, value text } that must all hold.
+local conditions = {}
+
+-- {====== Fields ======
+
+--- The path of a field in its documents.
+---@return string
+function conditions.path(q, field)
+    if type(field) ~= "string" then
+        return text.no_raw()
+    end
+    local model, owner = q.model, q.alias or q.table
+    if owner and field:sub(1, #owner + 1) == owner .. "." and not (model and model._column[owner]) then
+        field = field:sub(#owner + 2)
+    end
+    local head = field:match("^[^.]+")
+    if model and not model._open and not model._column[head] then
+        fields.unknown(model, head)
+    end
+    return field
+end
+local path_of = conditions.path
+
+-- The column that a path is, and whether values are compared as they are: it may hold anything.
+local function column_of(q, path)
+    local column = q.model and q.model._column[path]
+    return column, not column or column.type == "json" or column.type == "document" or column.type == "any"
+end
+
+local counts = { increments = true, bigIncrements = true, integer = true, bigInteger = true, smallInteger = true }
+
+-- The fields that are the key: in models whose key is `id` also `_id`.
+local function is_key(q, path)
+    local model = q.model
+    return model and (path == "_id" or path == model._key)
+end
+
+local function key_paths(q, path)
+    return q.model._id_mode and path == q.model._key and { path, "_id" } or { path }
+end
+
+-- What a value of a key is made before it is compared.
+local function key_reader(q, path)
+    local column = column_of(q, q.model._id_mode and q.model._key or path)
+    return column and counts[column.type] and values.counted(q.model._name .. "." .. column.name) or nil
+end
+
+-- True when the value of a field goes to the server as its column says, and in no other form.
+local function is_plain(q, path)
+    local column, anything = column_of(q, path)
+    if anything then
+        return false
+    end
+    return not is_key(q, path) or not q.model._id_mode and (counts[column.type] or column.type == "objectId"
+        or column.type == "uuid")
+end
+
+-- }======
+-- {====== Joining ======
+
+-- The list as one object.
+local function object(list)
+    local seen, twice = {}, false
+    for _, pair in ipairs(list) do
+        twice = twice or seen[pair[1]]
+        seen[pair[1]] = true
+    end
+    if not twice then
+        return text.object(list)
+    end
+    local items = {}
+    for i, pair in ipairs(list) do
+        items[i] = one(pair[1], pair[2])
+    end
+    return one("$and", array(items))
+end
+conditions.object = object
+
+local function either(list)
+    local items = {}
+    for i, each in ipairs(list) do
+        items[i] = object(each)
+    end
+    return #list == 1 and list[1] or { { "$or", array(items) } }
+end
+
+local function all(...)
+    local list = {}
+    for _, each in ipairs({ ... }) do
+        table.move(each, 1, #each, #list + 1, list)
+    end
+    return list
+end
+
+-- }======
+-- {====== Kinds ======
+
+local kinds = {}
+
+local words = { ["<"] = "$lt", ["<="] = "$lte", [">"] = "$gt", [">="] = "$gte", ["="] = "$eq", ["!="] = "$ne" }
+local opposites = { ["<"] = ">=", ["<="] = ">", [">"] = "<=", [">="] = "<", ["="] = "!=", ["!="] = "=" }
+
+-- Equal to the value behind `first`, in any of its forms.
+local function equal(cx, q, path, first)
+    if is_plain(q, path) then
+        return { { path, cx:bind(first, path) } }
+    end
+    local read, list = is_key(q, path) and key_reader(q, path), {}
+    for i, each in ipairs(is_key(q, path) and key_paths(q, path) or { path }) do
+        list[i] = { { each, one("$in", cx:bind_encoded(first, values.chain(read, values.forms))) } }
+    end
+    return either(list)
+end
+
+local function unequal(cx, q, path, first)
+    if is_plain(q, path) then
+        return { { path, one("$nin", array({ cx:bind(first, path), "null" })) } }
+    end
+    local read, list = is_key(q, path) and key_reader(q, path), {}
+    for i, each in ipairs(is_key(q, path) and key_paths(q, path) or { path }) do
+        list[i] = { each, one("$nin", cx:bind_encoded(first, values.chain(read, values.forms_and_null))) }
+    end
+    return list
+end
+
+function kinds.basic(cx, q, c, is_not)
+    if c.raw then
+        return text.no_raw()
+    end
+    local path, op = path_of(q, c.field), is_not and opposites[c.op] or c.op
+    if op == "=" then
+        return equal(cx, q, path, c.first)
+    elseif op == "!=" then
+        return unequal(cx, q, path, c.first)
+    end
+    local column, anything = column_of(q, path)
+    local bound = cx:bind(c.first, column and not anything and path)
+    return { { path, one(words[op], bound) } }
+end
+
+kinds["null"] = function(_, q, c, is_not)
+    return { { path_of(q, c.field), is_not and one("$ne", "null") or "null" } }
+end
+
+-- The placeholders of a list: two for each value that has two forms.
+local function list_items(cx, q, c, path)
+    local items, plain = {}, is_plain(q, path)
+    local read = not plain and is_key(q, path) and key_reader(q, path) or nil
+    for i = c.first, c.first + c.n - 1 do
+        if plain then
+            items[#items + 1] = cx:bind(i, path)
+        else
+            items[#items + 1] = cx:bind_encoded(i, values.chain(read, values.to_id))
+            items[#items + 1] = cx:bind_encoded(i, values.chain(read, values.to_digits))
+        end
+    end
+    return items
+end
+
+local function in_fields(q, path, is_not, make)
+    local list = {}
+    for i, each in ipairs(is_key(q, path) and key_paths(q, path) or { path }) do
+        list[i] = { { each, one(is_not and "$nin" or "$in", make()) } }
+    end
+    return is_not and all(table.unpack(list)) or either(list)
+end
+
+kinds["in"] = function(cx, q, c, is_not)
+    local path = path_of(q, c.field)
+    if c.n == 0 and not c.has_null then
+        return is_not and ALWAYS or NEVER
+    end
+    return in_fields(q, path, is_not, function()
+        local items = list_items(cx, q, c, path)
+        if c.has_null or is_not then
+            items[#items + 1] = "null"
+        end
+        return array(items)
+    end)
+end
+
+function kinds.in_list(cx, q, c, is_not)
+    local path = path_of(q, c.field)
+    cx.long_list = true
+    return in_fields(q, path, is_not, function()
+        return cx:bind_encoded(c.first, values.list(c.list, c.has_null or is_not))
+    end)
+end
+
+function kinds.between(cx, q, c, is_not)
+    local path = path_of(q, c.field)
+    local column, anything = column_of(q, path)
+    local param = column and not anything and path
+    local low = cx:bind(c.first, param)
+    local high = cx:bind(c.first + 1, param)
+    if is_not then
+        return either({ { { path, one("$lt", low) } }, { { path, one("$gt", high) } } })
+    end
+    return { { path, text.object({ { "$gte", low }, { "$lte", high } }) } }
+end
+
+function kinds.column(_, q, c, is_not)
+    local left, right = path_of(q, c.field), path_of(q, c.other)
+    local op = is_not and opposites[c.op] or c.op
+    local both = text.strings({ "$" .. left, "$" .. right })
+    return { { left, one("$ne", "null") }, { right, one("$ne", "null") }, { "$expr", one(words[op], both) } }
+end
+
+function kinds.like(cx, q, c, is_not)
+    local path = path_of(q, c.field)
+    local pattern = text.object({
+        { "$regex", cx:bind_encoded(c.first, values.regex) },
+        { "$options", c.case_sensitive and '"s"' or '"is"' },
+    })
+    if is_not then
+        return { { path, text.object({ { "$not", pattern }, { "$ne", "null" } }) } }
+    end
+    return { { path, pattern } }
+end
+
+-- { operator, whether the day after it is the edge }
+local edges = { ["<"] = { "$lt", false }, ["<="] = { "$lt", true }, [">"] = { "$gte", true }, [">="] = { "$gte", false } }
+
+local function on_date(cx, path, op, first, is_text)
+    local from = not is_text and values.day or nil
+    local function bound(is_next)
+        if is_text then
+            return cx:bind(first)
+        end
+        return cx:bind_encoded(first, is_next and values.next_day or from)
+    end
+    if is_text then
+        return { { path, op == "!=" and one("$nin", array({ bound(), "null" })) or one(words[op], bound()) } }
+    elseif op == "=" then
+        local low = bound(false)
+        return { { path, text.object({ { "$gte", low }, { "$lt", bound(true) } }) } }
+    elseif op == "!=" then
+        local low = { { path, one("$lt", bound(false)) } }
+        return either({ low, { { path, one("$gte", bound(true)) } } })
+    end
+    local edge = edges[op]
+    return { { path, one(edge[1], bound(edge[2])) } }
+end
+
+local parts = { year = "$year", month = "$month", day = "$dayOfMonth" }
+
+function kinds.date(cx, q, c, is_not)
+    local path, op = path_of(q, c.field), is_not and opposites[c.op] or c.op
+    local column = column_of(q, path)
+    local is_text = column and column.type == "date"
+    if c.part == "date" then
+        return on_date(cx, path, op, c.first, is_text)
+    end
+    local moment = text.string("$" .. path)
+    if is_text then
+        moment = one("$dateFromString", one("dateString", moment))
+    end
+    local compared = one(words[op], array({ one(parts[c.part], moment), cx:bind(c.first) }))
+    return { { path, one("$ne", "null") }, { "$expr", compared } }
+end
+
+function kinds.group(cx, q, c, is_not)
+    return cx:within(c, conditions.nested, cx, q, c.sub, is_not)
+end
+
+function kinds.raw()
+    return text.no_raw()
+end
+
+local function no_subquery()
+    return text.unsupported("subqueries", "read the values first (pluck) and use whereIn, or write a $lookup with "
+        .. "aggregate{ ... }")
+end
+kinds.sub, kinds.in_sub, kinds.exists = no_subquery, no_subquery, no_subquery
+
+-- }======
+-- {====== Lists of conditions ======
+
+-- Some of a kind carry their "not" themselves.
+local function negated(c, outer)
+    return (c.is_not or false) ~= outer
+end
+
+-- The list, joined by AND and OR, with what stands before a fence as one.
+local function walk(cx, q, list, is_not)
+    local groups, fenced = { {} }, false
+    local function close()
+        local joined = {}
+        for i, group in ipairs(groups) do
+            joined[i] = is_not and either(group) or all(table.unpack(group))
+        end
+        return is_not and all(table.unpack(joined)) or either(joined)
+    end
+    local empty = true
+    for _, c in ipairs(list) do
+        if c.kind == "fence" then
+            fenced = #groups > 1
+        else
+            if fenced then
+                groups, fenced = { { close() } }, false
+            end
+            if c.is_or and not empty then
+                groups[#groups + 1] = {}
+            end
+            local group = groups[#groups]
+            group[#group + 1] = kinds[c.kind](cx, q, c, negated(c, is_not))
+            empty = false
+        end
+    end
+    return empty and ALWAYS or close()
+end
+
+--- The conditions of a nested query.
+function conditions.nested(cx, q, at, is_not)
+    local inner = cx:parts(at)
+    for clause, c in pairs(inner) do
+        if type(c) == "table" and clause ~= "wheres" and clause ~= "root" and clause ~= "model"
+            and (c.clause or #c > 0) then
+            misuse("only conditions can stand inside a nested where")
+        end
+    end
+    local scope = setmetatable({ root = inner.root }, { __index = q })
+    return walk(cx, scope, inner.wheres, is_not or false)
+end
+
+--- A list of conditions as a list of { key, value text }.
+function conditions.list(cx, q, list)
+    return walk(cx, q, list, false)
+end
+
+--- The filter of a query, "{}" when it has no conditions.
+---@return string
+function conditions.filter(cx, q)
+    return object(walk(cx, q, q.wheres, false))
+end
+
+-- }======
+
+return conditions

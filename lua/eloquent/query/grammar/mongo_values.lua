@@ -1,0 +1,158 @@
+-- SPDX-License-Identifier: MIT
+-- Values of conditions on MongoDB, made what they are compared as: object ids and their digits match each other,
+-- like is a regular expression, dates are ranges.
+local datetime = require("eloquent.core.datetime")
+local errors = require("eloquent.core.errors")
+local json = require("eloquent.core.json")
+local null = require("eloquent.core.null")
+local objectid = require("eloquent.core.objectid")
+
+local values = {}
+
+local function is_hex(value)
+    return type(value) == "string" and #value == 24 and not value:find("%X")
+end
+
+--- The object id that a value spells; others stay.
+function values.to_id(value)
+    return is_hex(value) and objectid(value) or value
+end
+
+--- The digits of an object id; others stay.
+function values.to_digits(value)
+    return objectid.is(value) and tostring(value) or value
+end
+
+--- A list of what equals the value: an object id and its digits are two forms of one key.
+function values.forms(value)
+    if is_hex(value) then
+        return json.array({ objectid(value), value })
+    elseif objectid.is(value) then
+        return json.array({ value, tostring(value) })
+    end
+    return json.array({ value })
+end
+
+--- The same, and null, for conditions that NULL doesn't meet.
+function values.forms_and_null(value)
+    local list = values.forms(value)
+    list[#list + 1] = null
+    return list
+end
+
+--- A whole number of a key that counts up; what is an object id stays one.
+---@param name string  of the column, for messages
+function values.counted(name)
+    local function one(value)
+        local whole = type(value) == "number" and math.tointeger(value)
+            or type(value) == "string" and value:find("^%-?%d+$") and math.tointeger(tonumber(value))
+        if whole then
+            return whole
+        elseif objectid.is(value) or is_hex(value) then
+            return value
+        end
+        return errors.raise({
+            kind = "value",
+            message = ("%s expects an integer or an objectid, got a %s"):format(name, type(value)),
+        })
+    end
+    return one
+end
+
+--- `second(first(value))`
+function values.chain(first, second)
+    if not first then
+        return second
+    end
+    return function(value)
+        return second(first(value))
+    end
+end
+
+local special = "[%^%$%(%)%%%.%[%]%*%+%-%?{}|\\/]"
+
+--- The regular expression that matches what a pattern of like does.
+---@param pattern string
+---@return string
+function values.regex(pattern)
+    local body = pattern:gsub("\\?[\0-\x7F\xC2-\xFD][\x80-\xBF]*", function(c)
+        if c == "%" then
+            return ".*"
+        elseif c == "_" then
+            return "."
+        end
+        local plain = #c > 1 and c:byte() == 92 and c:sub(2) or c
+        return (plain:gsub(special, "\\%0"))
+    end)
+    return "^" .. body .. "(?![\\s\\S])"
+end
+
+--- The beginning of a day.
+function values.day(date)
+    return datetime(date .. "T00:00:00Z")
+end
+
+--- The beginning of the day after it.
+function values.next_day(date)
+    return datetime(date .. "T00:00:00Z") + 86400
+end
+
+--- `-value`
+function values.negative(value)
+    return -value
+end
+
+local readers = {
+    integer = function(v)
+        return math.tointeger(v) or type(v) == "string" and math.tointeger(tonumber(v)) or nil
+    end,
+    decimal = function(v)
+        return (type(v) == "string" or math.type(v) == "integer") and require("eloquent.core.decimal")(v)
+            or type(v) == "userdata" and v or nil
+    end,
+    boolean = function(v)
+        if type(v) == "boolean" then
+            return v
+        end
+    end,
+    timestamp = function(v)
+        return type(v) == "userdata" and v or type(v) == "string" and datetime(v) or nil
+    end,
+    uuid = function(v)
+        return type(v) == "string" and require("eloquent.core.document").uuid(v) or nil
+    end,
+    objectId = function(v)
+        v = values.to_id(v)
+        return objectid.is(v) and v or nil
+    end,
+}
+
+local function text(v)
+    return type(v) == "string" and v or nil
+end
+
+--- A long list of one kind as one value.
+---@param kind string
+---@param has_null boolean
+function values.list(kind, has_null)
+    local read = readers[kind] or text
+    return function(given)
+        local out = json.array({})
+        for i = 1, #given do
+            local value = read(given[i])
+            if value == nil then
+                errors.raise({
+                    kind = "value",
+                    message = ("whereIn: a list for a column of type %s has a %s in it"):format(kind, type(given[i])),
+                })
+            end
+            out[i] = value
+        end
+        if has_null then
+            out[#out + 1] = null
+        end
+        return out
+    end
+end
+
+return values
