@@ -92,6 +92,7 @@ typedef struct elL_shape {
     int nschema;
     int ncells;    /* columns of the result */
     bool has_json; /* or documents */
+    bool open;     /* slot 0 is a document, whose fields are the record's */
     unsigned mask; /* of the buckets below */
     uint16_t *buckets; /* slot + 1 by address of the name, 0: free */
     int *slot_of_cell;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
+#include "document.h"
 
 typedef struct encoder {
     lua_State *L;
@@ -287,14 +287,43 @@ static void encode_number(encoder *e, int idx, const place *at) {
     put(e, text, elL_json_float(text, d));
 }
 
+/* What documents have beyond JSON, as extended JSON says it. */
+static void encode_kept(encoder *e, const el_value *v) {
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char before[] = "{\"$binary\":{\"base64\":\"",
+                      after[] = "\",\"subType\":\"00\"}}";
+    const unsigned char *p = (const unsigned char *)v->u.s.p;
+    if (v->type == EL_SPECIAL) {
+        put(e, v->u.s.p, v->u.s.n);
+        return;
+    } else if (v->type != EL_BYTES) {
+        put_string(e, v->u.s.p, v->u.s.n);
+        return;
+    }
+    put(e, before, sizeof before - 1);
+    for (size_t i = 0, n = v->u.s.n; i < n; i += 3) {
+        unsigned bits = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) |
+                        (i + 2 < n ? p[i + 2] : 0);
+        char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
+                        i + 1 < n ? digits[bits >> 6 & 63] : '=',
+                        i + 2 < n ? digits[bits & 63] : '='};
+        put(e, four, sizeof four);
+    }
+    put(e, after, sizeof after - 1);
+}
+
 static void encode_userdata(encoder *e, int idx, const place *at) {
     size_t n;
     int64_t micros;
+    el_value kept;
     const char *text = elL_testdecimal(e->L, idx, &n);
     if (text) {
         put(e, text, n);
     } else if ((text = elL_testobjectid(e->L, idx)) != NULL) {
         put_string(e, text, strlen(text));
+    } else if (elL_testkept(e->L, idx, &kept) && el_type_has_bytes(kept.type)) {
+        encode_kept(e, &kept);
     } else if (elL_testdatetime(e->L, idx, &micros)) {
         elL_pushdatetimetext(e->L, micros);
         text = lua_tolstring(e->L, -1, &n);

@@ -279,7 +279,7 @@ static int record_index(lua_State *L) {
         size_t n;
         const char *key = lua_tolstring(L, 2, &n);
         int slot = elL_shape_slot(L, r->shape, key, n, 2);
-        if (slot >= 0) {
+        if (slot >= r->shape->open) {
             elL_record_pushslot(L, 1, r, slot, true);
             return 1;
         }
@@ -375,7 +375,7 @@ static int record_newindex(lua_State *L) {
         size_t n;
         const char *key = lua_tolstring(L, 2, &n);
         int slot = elL_shape_slot(L, r->shape, key, n, 2);
-        if (slot >= 0) {
+        if (slot >= r->shape->open) {
             lua_settop(L, 3);
             elL_record_writeslot(L, 1, r, slot);
             return 0;
@@ -455,19 +455,37 @@ static int next_column(lua_State *L) {
 }
 
 static int record_pairs(lua_State *L) {
-    elL_checkrecord(L, 1);
+    elL_record *r = elL_checkrecord(L, 1);
+    if (r->shape->open) {
+        elL_record_pushslot(L, 1, r, 0, false);
+        if (lua_istable(L, -1) && luaL_getmetafield(L, -1, "__pairs") != LUA_TNIL) {
+            lua_insert(L, -2);
+            lua_call(L, 1, 3);
+            return 3;
+        }
+        lua_settop(L, 1);
+    }
     lua_pushcfunction(L, next_column);
     lua_pushvalue(L, 1);
     lua_pushnil(L);
     return 3;
 }
 
+static int encode_tree(lua_State *L) {
+    return elL_jsonencode(L, 1);
+}
+
 static void add_shown(lua_State *L, luaL_Buffer *b) {
     bool text = lua_type(L, -1) == LUA_TSTRING;
     size_t n;
-    if (lua_type(L, -1) == LUA_TTABLE) { /* decoded JSON */
-        elL_jsonencode(L, -1);
-        lua_replace(L, -2);
+    if (lua_type(L, -1) == LUA_TTABLE) { /* JSON, or a document, which may have bytes */
+        lua_pushcfunction(L, encode_tree);
+        lua_insert(L, -2);
+        if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+            lua_pop(L, 1);
+            lua_pushliteral(L, "{...}");
+        }
+        text = false;
     }
     if (lua_isnil(L, -1)) {
         lua_pushliteral(L, "NULL");
@@ -499,6 +517,13 @@ static int record_tostring(lua_State *L) {
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     luaL_addstring(&b, s->model ? s->model : "row");
+    if (s->open && s->column[0].cell >= 0) {
+        luaL_addstring(&b, " ");
+        elL_record_pushslot(L, 1, r, 0, false);
+        add_shown(L, &b);
+        luaL_pushresult(&b);
+        return 1;
+    }
     luaL_addstring(&b, " {");
     const char *separator = " ";
     for (int i = 0; i < s->nslots; i++) {

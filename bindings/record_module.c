@@ -261,7 +261,6 @@ static int detach(lua_State *L) {
     }
     r->dirty = dirty;
     r->changes = 0;
-    r->noted = 0;
     r->has_saved = r->exists = r->in_result = false;
     r->u.row = NULL;
     return 0;

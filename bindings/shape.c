@@ -233,6 +233,9 @@ static int shape_new(lua_State *L) {
         lua_setfield(L, -2, "model");
     }
     lua_settop(L, 3);
+    lua_getfield(L, 1, "open");
+    s->open = lua_toboolean(L, -1);
+    lua_settop(L, 3);
     lua_getfield(L, 1, "methods");
     lua_getfield(L, 1, "missing");
     lua_getfield(L, 1, "assign");
@@ -280,6 +283,7 @@ const elL_shape *elL_pushprojection(lua_State *L, int shape_idx, int names_idx) 
     int top = lua_gettop(L);
     s->nschema = from->nschema;
     s->has_json = from->has_json;
+    s->open = from->open;
     s->writer = from->writer;
     s->model = from->model;
     for (int i = 0; i < from->nschema; i++) {

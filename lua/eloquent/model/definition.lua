@@ -96,6 +96,9 @@ local function add_column(fail, model, place, name, spec, changes)
     for key, value in pairs(changes or {}) do
         copy[key] = value
     end
+    if copy.type == "objectId" and not model._documents then
+        fail(place, 'the column "%s" is of type objectId, which only a MongoModel has; take column("string", 24)', name)
+    end
     copy.name = name
     copy.nullable = types.nullable(copy)
     model._columns[#model._columns + 1] = copy
@@ -273,8 +276,8 @@ end
 
 -- Functions of the script go to models and records alike: __newindex sees each of them,
 -- because the model itself never has them.
-local function behaviour(model)
-    local own = setmetatable({}, { __index = require("eloquent.model.statics") })
+local function behaviour(model, statics)
+    local own = setmetatable({}, { __index = require(statics) })
     local function assign(_, key, value)
         local problem
         if type(value) ~= "function" or type(key) ~= "string" then
@@ -317,19 +320,23 @@ local function is_plain(given)
     return true
 end
 
-local function build(model, given)
+-- `documents` is mongo/kind.lua for a MongoModel, nil for an SqlModel.
+local function build(model, given, documents)
     local fail_at = failure(model)
     local function fail(message, ...)
         fail_at(nil, message, ...)
     end
     if type(given) ~= "table" then
-        fail("its definition is a table: SqlModel \"%s\" { ... }", model._name)
+        fail("its definition is a table: %s \"%s\" { ... }", documents and documents.name or "SqlModel", model._name)
+    end
+    if documents then
+        given = documents.prepare(model, given)
     end
     local simple = is_plain(given)
     if not simple then
         options.check_keys(fail, given)
     end
-    check_connection(fail_at, given.connectionName)
+    (documents and documents.check_connection or check_connection)(fail_at, given.connectionName)
     if not given.schema then
         fail("it has no schema: schema = { id = column(...), ... }")
     end
@@ -340,38 +347,32 @@ local function build(model, given)
     read_schema(fail_at, model, given.schema)
     read_timestamps(fail_at, model, given)
     read_soft_deletes(fail_at, model, given)
-    if #model._columns == 0 then
+    if #model._columns == 0 and not model._open then
         fail("its schema has no columns")
     end
     find_key(fail_at, model, given.schema)
     check_relations(fail_at, model)
     model._database = given.database and database.read(fail, model, given.database)
         or { foreignKeys = {}, indexes = {} }
+    if documents then
+        documents.finish(fail_at, model)
+    end
     model._options = {}
     if not simple then
         model._options, model._fillable = options.read(fail, model, given, reserved)
         options.check_built(fail, given)
     end
-    model._methods = setmetatable({}, { __index = require("eloquent.model.record") })
-    setmetatable(model, behaviour(model))
+    model._methods = setmetatable({}, { __index = require(documents and documents.record or "eloquent.model.record") })
+    setmetatable(model, behaviour(model, documents and documents.statics or "eloquent.model.statics"))
     registry.define(model)
     return model
 end
 
---- Begins the definition of a model on an SQL connection.
----
----     local User = SqlModel "User" { schema = { id = column("increments") } }
----
---- The model is known by its name from then on. Raises an error of kind "misuse" with the
---- line of the column or of the model when something in it is wrong.
----@param name string
----@return fun(given: table): table
-function definition.SqlModel(name)
+local function begin(what, name, documents)
     if type(name) ~= "string" then
         errors.raise({
             kind = "misuse",
-            message = 'a model begins with its name: SqlModel "User" { ... }, found a '
-                .. type(name),
+            message = ('a model begins with its name: %s "User" { ... }, found a %s'):format(what, type(name)),
         })
     end
     if not name:find("^[%a_][%w_]*$") then
@@ -385,8 +386,30 @@ function definition.SqlModel(name)
     -- Taken here: `return SqlModel "User" { ... }` is a tail call, whose line is lost.
     local file, line = position.caller()
     return function(given)
-        return build({ _name = name, _file = file, _line = line }, given)
+        return build({ _name = name, _file = file, _line = line }, given, documents)
     end
+end
+
+--- Begins the definition of a model on an SQL connection.
+---
+---     local User = SqlModel "User" { schema = { id = column("increments") } }
+---
+--- The model is known by its name from then on. Raises an error of kind "misuse" with the
+--- line of the column or of the model when something in it is wrong.
+---@param name string
+---@return fun(given: table): table
+function definition.SqlModel(name)
+    return (begin("SqlModel", name))
+end
+
+--- Begins the definition of a model on a MongoDB connection. `schema = "open"` takes any
+--- document.
+---
+---     local Place = MongoModel "Place" { connectionName = "mongo", schema = { name = column("string") } }
+---@param name string
+---@return fun(given: table): table
+function definition.MongoModel(name)
+    return (begin("MongoModel", name, require("eloquent.mongo.kind")))
 end
 
 return definition

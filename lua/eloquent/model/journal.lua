@@ -44,8 +44,20 @@ local function noted(self, record)
     return entry
 end
 
+-- True when a level around has its note in the record, where there is room for one.
+local function is_taken(self, record)
+    local outer = self.outer
+    while outer do
+        if core.noted(record, outer.serial) ~= nil then
+            return true
+        end
+        outer = outer.outer
+    end
+    return false
+end
+
 local function note(self, record, entry)
-    if type(entry) == "string" or type(entry) == "table" then
+    if type(entry) == "string" or type(entry) == "table" or is_taken(self, record) then
         self.entries[record] = entry
     else
         core.note(record, self.list, self.serial, entry)
@@ -98,11 +110,46 @@ function journal.deleting(self, record, key)
     end
 end
 
---- Before a deleted record becomes a new one, which forgets its row.
+-- The columns of an entry, with their values.
+local function columns_of(entry)
+    local values = {}
+    for name, value in pairs(entry) do
+        if type(name) == "string" then
+            values[name] = value
+        end
+    end
+    return values
+end
+
+-- The values that the record was last known to have in its row.
+local function originals_of(record)
+    local values = {}
+    for _, column in ipairs(core.model(record)._columns) do
+        if core.has(record, column.name) then
+            local value = core.original(record, column.name)
+            values[column.name] = value == nil and null or value
+        end
+    end
+    return values
+end
+
+--- Before a deleted record becomes a new one, which forgets its row and writes every
+--- column: each level that has an entry has all of them from now on.
 function journal.detaching(self, record)
+    local values = originals_of(record)
     while self do
-        if type(noted(self, record)) == "boolean" then
-            self.entries[record] = core.rowValues(record, true)
+        local entry = noted(self, record)
+        if type(entry) == "boolean" then
+            entry = core.rowValues(record, true)
+            self.entries[record] = entry
+        end
+        if type(entry) == "table" then
+            for name, value in pairs(values) do
+                if entry[name] == nil then
+                    entry[name] = value
+                end
+            end
+            values = columns_of(entry)
         end
         self = self.outer
     end
@@ -119,17 +166,6 @@ local function add_names(names, mask, model)
         end
         names[column.name] = set or names[column.name]
     end
-end
-
--- The columns of an entry, with their values.
-local function columns_of(entry)
-    local values = {}
-    for name, value in pairs(entry) do
-        if type(name) == "string" then
-            values[name] = value
-        end
-    end
-    return values
 end
 
 local function undo_insert(record, entry)
