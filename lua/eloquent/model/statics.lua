@@ -42,12 +42,33 @@ local QUERY_VERBS <const> = [[
     insertOrIgnore insertGetId upsert truncate
 ]]
 
-for verb in QUERY_VERBS:gmatch("%a+") do
-    Model[verb] = function(self, ...)
+local missing = require("eloquent.support.verbs").missing("a model", Model, QUERY_VERBS)
+
+--- Verbs of queries are made when they are first asked for; others are misspelled, but for
+--- fields of models, which begin with "_" and may be absent.
+local known_verbs
+local function query_verb(_, verb)
+    if type(verb) ~= "string" or verb:byte() == 95 then
+        return nil
+    end
+    if not known_verbs then
+        known_verbs = {}
+        for word in QUERY_VERBS:gmatch("%a+") do
+            known_verbs[word] = true
+        end
+    end
+    if not known_verbs[verb] then
+        return missing(nil, verb)
+    end
+    local function forward(self, ...)
         local query = Model.query(self)
         return query[verb](query, ...)
     end
+    Model[verb] = forward
+    return forward
 end
+
+setmetatable(Model, { __index = query_verb })
 
 --- A query on the model's table.
 ---@return eloquent.Query
@@ -275,8 +296,5 @@ function Model:connection()
     check_colon(self)
     return for_model(self)
 end
-
--- A misspelled verb; fields of models begin with "_" and may be absent.
-setmetatable(Model, { __index = require("eloquent.support.verbs").missing("a model", Model) })
 
 return Model

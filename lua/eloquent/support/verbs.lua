@@ -11,8 +11,9 @@ local verbs = {}
 --- fields, which may be absent.
 ---@param owner string  as messages name it: "a query"
 ---@param known table   its keys are the verbs
+---@param others? string  more of them, between blanks
 ---@return fun(_: table, name: any): nil
-function verbs.missing(owner, known)
+function verbs.missing(owner, known, others)
     return function(_, name)
         if type(name) ~= "string" or name:sub(1, 1) == "_" then
             return nil
@@ -22,6 +23,9 @@ function verbs.missing(owner, known)
             if verb:sub(1, 1) ~= "_" then
                 public[verb] = true
             end
+        end
+        for verb in (others or ""):gmatch("%a+") do
+            public[verb] = true
         end
         return errors.raise({
             kind = "misuse",
