@@ -31,7 +31,7 @@ local function reserved(name)
     if name == "_model" or require("eloquent.model.record")[name] ~= nil then
         return "a method of records"
     end
-    if rawget(require("eloquent.model.statics"), name) ~= nil then
+    if require("eloquent.model.statics")._hasVerb(name) then
         return "a verb of models"
     end
     return nil

@@ -26,38 +26,36 @@ local function check_colon(model)
     end
 end
 
---- Verbs of the query builder that a model has too: `User:where(…)` starts a query.
-local QUERY_VERBS <const> = [[
-    where orWhere whereNot orWhereNot whereIn orWhereIn whereNotIn orWhereNotIn
-    whereNull orWhereNull whereNotNull orWhereNotNull whereBetween orWhereBetween
-    whereNotBetween orWhereNotBetween whereColumn orWhereColumn whereLike orWhereLike
-    whereNotLike orWhereNotLike whereDate whereYear whereMonth whereDay orWhereDate
-    orWhereYear orWhereMonth orWhereDay whereExists whereNotExists orWhereExists
-    orWhereNotExists whereRaw orWhereRaw select addSelect selectRaw distinct join leftJoin
-    rightJoin crossJoin joinSub leftJoinSub groupBy having orHaving havingRaw orHavingRaw
-    orderBy orderByDesc orderByRaw latest oldest inRandomOrder reorder limit offset forPage
-    union unionAll explain lockForUpdate sharedLock when unless tap withTrashed onlyTrashed all get
-    first firstOrFail firstWhere findMany findOrFail sole value pluck exists doesntExist count
-    sum avg min max each chunk chunkById lazy cursor paginate simplePaginate insert
-    insertOrIgnore insertGetId upsert truncate
-]]
+--- Verbs of the query builder that a model has too: `User:where(…)` starts a query. Each
+--- stands between two blanks.
+local QUERY_VERBS <const> = " \z
+    where orWhere whereNot orWhereNot whereIn orWhereIn whereNotIn orWhereNotIn \z
+    whereNull orWhereNull whereNotNull orWhereNotNull whereBetween orWhereBetween \z
+    whereNotBetween orWhereNotBetween whereColumn orWhereColumn whereLike orWhereLike \z
+    whereNotLike orWhereNotLike whereDate whereYear whereMonth whereDay orWhereDate \z
+    orWhereYear orWhereMonth orWhereDay whereExists whereNotExists orWhereExists \z
+    orWhereNotExists whereRaw orWhereRaw select addSelect selectRaw distinct join \z
+    leftJoin rightJoin crossJoin joinSub leftJoinSub groupBy having orHaving havingRaw \z
+    orHavingRaw orderBy orderByDesc orderByRaw latest oldest inRandomOrder reorder \z
+    limit offset forPage union unionAll explain lockForUpdate sharedLock when unless \z
+    tap withTrashed onlyTrashed all get first firstOrFail firstWhere findMany \z
+    findOrFail sole value pluck exists doesntExist count sum avg min max each chunk \z
+    chunkById lazy cursor paginate simplePaginate insert insertOrIgnore insertGetId \z
+    upsert truncate \z
+"
 
 local missing = require("eloquent.support.verbs").missing("a model", Model, QUERY_VERBS)
 
---- Verbs of queries are made when they are first asked for; others are misspelled, but for
---- fields of models, which begin with "_" and may be absent.
-local known_verbs
+local function is_query_verb(name)
+    return QUERY_VERBS:find(" " .. name .. " ", 1, true) ~= nil
+end
+
+-- Verbs of queries are made when they are first asked for; others are misspelled, but for
+-- fields of models, which begin with "_" and may be absent.
 local function query_verb(_, verb)
     if type(verb) ~= "string" or verb:byte() == 95 then
         return nil
-    end
-    if not known_verbs then
-        known_verbs = {}
-        for word in QUERY_VERBS:gmatch("%a+") do
-            known_verbs[word] = true
-        end
-    end
-    if not known_verbs[verb] then
+    elseif not is_query_verb(verb) then
         return missing(nil, verb)
     end
     local function forward(self, ...)
@@ -146,6 +144,13 @@ function Model:_visible(values)
         return visible
     end
     return values
+end
+
+--- Whether models have a verb of that name.
+---@param name string
+---@return boolean
+function Model._hasVerb(name)
+    return rawget(Model, name) ~= nil or is_query_verb(name)
 end
 
 -- }}}
