@@ -39,6 +39,7 @@ typedef struct walk {
     int *order;           /* column of each key of the latest row, in the table's order */
     lua_Integer *seen_in; /* the row in which a column came last */
     int n;
+    int by_type; /* how values are bound that are for no column */
     lua_Integer first, row, done;
     bool stopped;   /* by the driver, which said why */
     int64_t failed; /* and by which of the rows it was told, 1 the first; 0: unknown */
@@ -113,7 +114,7 @@ static void take_value(lua_State *L, walk *w, int i) {
     el_value *out = &w->values[i];
     w->seen_in[i] = w->row;
     if (slot < 0) {
-        elL_tovalue(L, out, NULL, -1);
+        elL_tovalue(L, out, NULL, w->by_type);
     } else if (!take_plain(L, out, w->shape, slot)) {
         elL_normalize(L, w->shape, SHAPE_ARG, slot, -1);
         elL_tovalue(L, out, w->shape, slot);
@@ -144,7 +145,7 @@ static bool read_row(lua_State *L, walk *w) {
         int key = lua_gettop(L) - 1;
         w->order[found++] = i;
         take_value(L, w, i);
-        if (el_type_has_bytes(w->values[i].type)) {
+        if (el_type_has_bytes(w->values[i].type) || w->values[i].type >= EL_LIST) {
             lua_rotate(L, key, -1);
         } else {
             lua_settop(L, key);
@@ -260,6 +261,7 @@ static void prepare(lua_State *L, walk *w) {
     elL_checktransaction(L, w->c);
     w->shape = lua_isnil(L, SHAPE_ARG) ? NULL : elL_checkshape(L, SHAPE_ARG);
     luaL_checktype(L, INTO_ARG, LUA_TSTRING);
+    w->by_type = *lua_tostring(L, INTO_ARG) == '{' ? ELL_BY_TYPE_OR_TABLE : ELL_BY_TYPE;
     luaL_checktype(L, COLUMNS_ARG, LUA_TTABLE);
     luaL_checktype(L, FILLS_ARG, LUA_TTABLE);
     luaL_checktype(L, ROWS_ARG, LUA_TTABLE);

@@ -24,12 +24,15 @@ static int result_gc(lua_State *L) {
     return 0;
 }
 
+static const char collection_tag;
+
 elL_collection *elL_testcollection(lua_State *L, int idx) {
-    return luaL_testudata(L, idx, ELL_COLLECTION);
+    return elL_testtag(L, idx, &collection_tag, sizeof(elL_collection));
 }
 
 static elL_collection *check(lua_State *L) {
-    return luaL_checkudata(L, 1, ELL_COLLECTION);
+    elL_collection *c = elL_testcollection(L, 1);
+    return c ? c : luaL_checkudata(L, 1, ELL_COLLECTION);
 }
 
 elL_collection *elL_newcollection(lua_State *L, int shape_idx, const elL_shape *s,
@@ -37,6 +40,7 @@ elL_collection *elL_newcollection(lua_State *L, int shape_idx, const elL_shape *
     shape_idx = lua_absindex(L, shape_idx);
     elL_collection *c = lua_newuserdatauv(L, sizeof *c + room, COLLECTION_UVS);
     memset(c, 0, sizeof *c);
+    c->tag = &collection_tag;
     c->shape = s;
     luaL_setmetatable(L, ELL_COLLECTION);
     lua_getiuservalue(L, shape_idx, SHAPE_META);
@@ -89,7 +93,7 @@ static bool load_methods(lua_State *L) {
 
 /* collection[i], or a method by name: upvalue 1 is the table of methods. */
 static int collection_index(lua_State *L) {
-    elL_collection *c = lua_touserdata(L, 1);
+    elL_collection *c = check(L);
     if (lua_type(L, 2) == LUA_TNUMBER) {
         int whole;
         lua_Integer i = lua_tointegerx(L, 2, &whole);
@@ -118,7 +122,7 @@ static int collection_newindex(lua_State *L) {
 }
 
 static int collection_len(lua_State *L) {
-    elL_collection *c = lua_touserdata(L, 1);
+    elL_collection *c = check(L);
     lua_pushinteger(L, (lua_Integer)c->nrows);
     return 1;
 }

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "decimal.h"
@@ -26,13 +27,23 @@ static const char *type_label(lua_State *L, int idx) {
     if (lua_type(L, idx) == LUA_TNUMBER) {
         return lua_isinteger(L, idx) ? "an integer" : "a float";
     }
+    int64_t ignored;
     if (elL_isnull(L, idx)) {
         return "null";
-    }
-    if (luaL_getmetafield(L, idx, "__name") == LUA_TSTRING) {
+    } else if (elL_testdecimal(L, idx, NULL)) {
+        return "a decimal";
+    } else if (elL_testdatetime(L, idx, &ignored)) {
+        return "a datetime";
+    } else if (luaL_getmetafield(L, idx, "__name") == LUA_TSTRING) {
         return lua_tostring(L, -1);
     }
-    return luaL_typename(L, idx);
+    return lua_isnil(L, idx) ? "nil" : lua_pushfstring(L, "a %s", luaL_typename(L, idx));
+}
+
+/* The same without its article. */
+static const char *type_noun(lua_State *L, int idx) {
+    const char *label = type_label(L, idx), *space = strchr(label, ' ');
+    return space ? space + 1 : label;
 }
 
 /* Raises "User.age expects an integer, got a string". */
@@ -93,6 +104,24 @@ static bool in_range(const elL_column *c, lua_Integer v) {
     }
 }
 
+/* Raises "User.age: the integer is out of the column's range, 0 to 65535". */
+EL_NORETURN static int out_of_range(lua_State *L, const elL_shape *s, int slot, int idx) {
+    const elL_column *c = &s->column[slot];
+    const char *range = c->is_unsigned ? "0 to 18446744073709551615"
+                                       : "-9223372036854775808 to 9223372036854775807";
+    if (c->is_63_bits) {
+        range = "0 to 9223372036854775807";
+    } else if (c->type == COL_SMALL) {
+        range = c->is_unsigned ? "0 to 65535" : "-32768 to 32767";
+    } else if (c->type == COL_INT) {
+        range = c->is_unsigned ? "0 to 4294967295" : "-2147483648 to 2147483647";
+    }
+    idx = lua_absindex(L, idx);
+    const char *label = column_label(L, s, slot);
+    elL_fail(L, EL_ERR_VALUE, "%s: the %s is out of the column's range, %s", label,
+             type_noun(L, idx), range);
+}
+
 /* A decimal beyond int64 fits only an unsigned big integer, up to 2^64 - 1. */
 static bool fits_uint64(const char *text, size_t n) {
     static const char limit[] = "18446744073709551615";
@@ -128,18 +157,18 @@ static void to_integer(lua_State *L, const elL_shape *s, int slot, int idx) {
         }
         size_t whole = dot ? (size_t)(dot - text) : n;
         if (!digits_to_integer(text, whole, &v)) {
-            if (c->type == COL_BIG && c->is_unsigned && *text != '-' &&
+            if (c->type == COL_BIG && c->is_unsigned && !c->is_63_bits && *text != '-' &&
                 fits_uint64(text, whole)) {
                 elL_pushdecimal(L, text, whole);
                 return;
             }
-            bad_value(L, s, slot, "the number is out of the column's range");
+            out_of_range(L, s, slot, idx);
         }
     } else {
         wrong_type(L, s, slot, idx, "an integer");
     }
     if (!in_range(c, v)) {
-        bad_value(L, s, slot, "the number is out of the column's range");
+        out_of_range(L, s, slot, idx);
     }
     lua_pushinteger(L, v);
 }
@@ -290,13 +319,16 @@ static void to_decimal(lua_State *L, const elL_shape *s, int slot, int idx) {
     if (kept > (size_t)c->scale) {
         const char *label = column_label(L, s, slot);
         elL_fail(L, EL_ERR_VALUE,
-                 "%s keeps %d digits after the point and the number has more; round it "
-                 "first: value:round(%d)",
-                 label, c->scale, c->scale);
+                 "%s keeps %d digits after the point and the %s has more; round it first: "
+                 "value:round(%d)",
+                 label, c->scale, type_noun(L, idx), c->scale);
     }
     bool zero = whole == 1 && text[sign] == '0';
     if (!zero && whole > (size_t)(c->precision - c->scale)) {
-        bad_value(L, s, slot, "the number is out of the column's range");
+        const char *label = column_label(L, s, slot);
+        elL_fail(L, EL_ERR_VALUE,
+                 "%s keeps %d digits before the point and the %s has more", label,
+                 c->precision - c->scale, type_noun(L, idx));
     }
     if (fraction != (size_t)c->scale) {
         push_scaled(L, text, n, c->scale);
@@ -548,14 +580,8 @@ static int encode_json(lua_State *L) {
     return elL_jsonencode(L, 1);
 }
 
-/* Replaces the value at -1 by its JSON text; an error names the column, too. */
-static void to_json(lua_State *L, const elL_shape *s, int slot) {
-    luaL_checkstack(L, 6, "JSON");
-    lua_pushcfunction(L, encode_json);
-    lua_insert(L, -2);
-    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
-        return;
-    }
+/* Raises the error object at the top again, with the column in its message. */
+EL_NORETURN static void raise_labeled(lua_State *L, const elL_shape *s, int slot) {
     int err = lua_gettop(L);
     if (lua_istable(L, err) && lua_getfield(L, err, "message") == LUA_TSTRING) {
         const char *message = lua_tostring(L, -1);
@@ -565,6 +591,36 @@ static void to_json(lua_State *L, const elL_shape *s, int slot) {
     }
     lua_settop(L, err);
     lua_error(L);
+    abort();
+}
+
+/* Replaces the value at -1 by its JSON text; an error names the column, too. */
+static void to_json(lua_State *L, const elL_shape *s, int slot) {
+    luaL_checkstack(L, 6, "JSON");
+    lua_pushcfunction(L, encode_json);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+        return;
+    }
+    raise_labeled(L, s, slot);
+}
+
+static int pack_document(lua_State *L) {
+    el_value *out = lua_touserdata(L, 2);
+    lua_settop(L, 1);
+    elL_todocument(L, out);
+    return 1;
+}
+
+/* Replaces the table at -1 by what keeps the document alive; the same of errors. */
+static void to_document(lua_State *L, el_value *out, const elL_shape *s, int slot) {
+    luaL_checkstack(L, 6, "document");
+    lua_pushcfunction(L, pack_document);
+    lua_insert(L, -2);
+    lua_pushlightuserdata(L, out);
+    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+        raise_labeled(L, s, slot);
+    }
 }
 
 void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
@@ -602,9 +658,17 @@ void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
         return;
     case COL_DOCUMENT:
     case COL_OBJECT_ID:
-        any_value(L, out, true);
+        if (lua_istable(L, -1)) {
+            to_document(L, out, s, slot);
+        } else {
+            any_value(L, out, true);
+        }
         return;
     default:
+        if (type == COL_BIG && s->column[slot].is_63_bits &&
+            elL_testdecimal(L, -1, NULL)) { /* written before its connection was known */
+            out_of_range(L, s, slot, -1);
+        }
         any_value(L, out, slot == ELL_BY_TYPE_OR_TABLE);
     }
 }

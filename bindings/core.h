@@ -74,6 +74,7 @@ typedef struct elL_column {
     int cell; /* its column in the result; -1: not selected */
     int length, precision, scale;
     bool is_unsigned;
+    bool is_63_bits; /* unsigned, and the engine's integers have a sign all the same */
 } elL_column;
 
 /*
@@ -166,6 +167,7 @@ typedef struct elL_plan {
     int by_type;            /* how values are bound that are for no column */
     const elL_shape *shape; /* NULL: raw rows, values bound by their Lua types */
     int generated;          /* slot of the key that the engine makes; -1: none */
+    uint64_t columns;       /* bit per slot (of the first 64) that they write */
     int nparams;
     int16_t param[];        /* slot + 1; negative: the record's original; 0: no column */
 } elL_plan;
@@ -180,6 +182,7 @@ enum { COLLECTION_META = 1, COLLECTION_RECORDS, COLLECTION_BLOCKS,
        COLLECTION_UVS = COLLECTION_BLOCKS };
 
 typedef struct elL_collection {
+    const void *tag; /* says that it is a collection */
     el_rowset rs;
     const elL_shape *shape;
     void *taken;           /* a client library's result used as storage, or NULL */
@@ -266,8 +269,11 @@ void elL_packinline(elL_record *r, const el_value *values);
 void elL_record_bind(lua_State *L, int idx, elL_record *r, const int16_t *params, int n,
                      el_value *out);
 
-/* What was written counts as saved from now on. */
-void elL_record_sync(lua_State *L, int idx, elL_record *r);
+/*
+** What was written to the columns of the mask (one bit for each of the first 64 slots)
+** counts as saved from now on; the others were set since, and stay dirty.
+*/
+void elL_record_sync(lua_State *L, int idx, elL_record *r, uint64_t written);
 
 /* Sets a slot to a generated key, as a value not saved yet. */
 void elL_record_setkey(lua_State *L, int idx, elL_record *r, int slot, lua_Integer key);
@@ -334,12 +340,21 @@ static inline void elL_tidy(lua_State *L, elL_conn *c) {
     }
 }
 
+/* What became of a record that was written. */
+typedef struct elL_written {
+    lua_Integer rows, last_id;
+    uint64_t columns; /* of the plan */
+    double started;
+} elL_written;
+
 /*
 ** Runs the plan at 2 on the connection at 1 with the values of the record at 3, which
-** takes what is returned; the stack's top is 3 before and after it.  Returns the number
-** of rows.  The second makes the record stand for the row that the plan inserts.
+** takes what is returned; the stack below is kept.  Returns the number of rows.  The
+** listener may use the record, or raise: elL_run_tell once the record is up to date.
+** The third makes the record stand for the row that the plan inserts, and tells.
 */
-lua_Integer elL_run_write(lua_State *L, lua_Integer *last_id);
+lua_Integer elL_run_write(lua_State *L, elL_written *w);
+void elL_run_tell(lua_State *L, const elL_written *w);
 void elL_run_insert(lua_State *L);
 
 /* Methods of connections that run plans; registered by connection.c. */

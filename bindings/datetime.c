@@ -483,24 +483,47 @@ static int datetime_add_units(lua_State *L) {
     return push_later(L, micros, by);
 }
 
-/* t:startOf(unit): the moment at which the unit around t began; weeks begin on Monday. */
-static int datetime_start_of(lua_State *L) {
-    static const char *const names[] = {"second", "minute", "hour", "day",
-                                        "week",   "month",  "year", NULL};
-    int64_t micros = check_datetime(L, 1);
-    int u = luaL_checkoption(L, 2, NULL, names);
+static const char *const span_names[] = {"second", "minute", "hour", "day",
+                                         "week",   "month",  "year", NULL};
+
+/* The moment at which the span around another began; weeks begin on Monday. */
+static int64_t span_start(int64_t micros, int span) {
     el_civil c;
-    el_civil_from_micros(&c, micros);
-    if (u <= 3) {
-        int64_t size = unit_micros[u + U_SECONDS];
-        micros = floor_div(micros, size) * size;
-    } else if (u == 4) {
-        micros = floor_div(micros, DAY) * DAY - (weekday(micros) - 1) * DAY;
-    } else {
-        c = (el_civil){.year = c.year, .month = u == 5 ? c.month : 1, .day = 1};
-        el_civil_to_micros(&micros, &c);
+    if (span <= 3) {
+        int64_t size = unit_micros[span + U_SECONDS];
+        return floor_div(micros, size) * size;
+    } else if (span == 4) {
+        return floor_div(micros, DAY) * DAY - (weekday(micros) - 1) * DAY;
     }
-    elL_pushdatetime(L, micros);
+    el_civil_from_micros(&c, micros);
+    c = (el_civil){.year = c.year, .month = span == 5 ? c.month : 1, .day = 1};
+    el_civil_to_micros(&micros, &c);
+    return micros;
+}
+
+/* t:startOf(unit) */
+static int datetime_start_of(lua_State *L) {
+    int64_t micros = check_datetime(L, 1);
+    elL_pushdatetime(L, span_start(micros, luaL_checkoption(L, 2, NULL, span_names)));
+    return 1;
+}
+
+/* t:endOf(unit): the last microsecond of the unit around t. */
+static int datetime_end_of(lua_State *L) {
+    /* of a week, of the longest month and year */
+    static const int64_t days[] = {7, 31, 366};
+    int64_t micros = check_datetime(L, 1);
+    int span = luaL_checkoption(L, 2, NULL, span_names);
+    int64_t start = span_start(micros, span);
+    if (span <= 3) {
+        start += unit_micros[span + U_SECONDS];
+    } else if (span == 4) {
+        start += days[0] * DAY;
+    } else { /* so many days after its start is always in the next one */
+        int64_t next = start + days[span - 4] * DAY;
+        start = next > LAST ? LAST + 1 : span_start(next, span);
+    }
+    elL_pushdatetime(L, start - 1);
     return 1;
 }
 
@@ -621,13 +644,10 @@ static void push_metatable(lua_State *L) {
         {NULL, NULL},
     };
     static const luaL_Reg methods[] = {
-        {"add", datetime_add_units},
-        {"startOf", datetime_start_of},
-        {"diff", datetime_diff},
-        {"format", datetime_format},
-        {"date", datetime_date},
-        {"time", datetime_time},
-        {NULL, NULL},
+        {"add", datetime_add_units}, {"startOf", datetime_start_of},
+        {"endOf", datetime_end_of},  {"diff", datetime_diff},
+        {"format", datetime_format}, {"date", datetime_date},
+        {"time", datetime_time},     {NULL, NULL},
     };
     if (luaL_getmetatable(L, ELL_DATETIME) != LUA_TNIL) {
         return;

@@ -164,6 +164,38 @@ static int decimal_mul(lua_State *L) {
     return calculate(L, el_decimal_mul);
 }
 
+static int decimal_mod(lua_State *L) {
+    return calculate(L, el_decimal_mod);
+}
+
+static int floor_of_quotient(el_decimal *out, const el_decimal *a, const el_decimal *b,
+                             el_workspace *w, el_error *err) {
+    return el_decimal_div(out, a, b, 0, EL_ROUND_FLOOR, w, err);
+}
+
+static int decimal_idiv(lua_State *L) {
+    return calculate(L, floor_of_quotient);
+}
+
+/* Also when the exponent is a decimal and the base a number: `2 ^ d` is an error. */
+static int decimal_pow(lua_State *L) {
+    el_decimal view, result;
+    el_workspace w;
+    el_error err;
+    if (!test_decimal(L, 1) || !lua_isinteger(L, 2)) {
+        return elL_fail(L, EL_ERR_VALUE,
+                        "a decimal is raised to the power of an integer, as in d ^ 2");
+    }
+    check_view(L, 1, &view);
+    el_error_clear(&err);
+    el_workspace_init(&w, more_userdata, L);
+    if (el_decimal_pow(&result, &view, lua_tointeger(L, 2), &w, &err) != EL_OK) {
+        return elL_throw(L, &err);
+    }
+    push_view(L, &result);
+    return 1;
+}
+
 static int decimal_unm(lua_State *L) {
     el_decimal view;
     check_view(L, 1, &view);
@@ -175,8 +207,8 @@ static int decimal_unm(lua_State *L) {
 static int decimal_no_division(lua_State *L) {
     return elL_fail(
         L, EL_ERR_MISUSE,
-        "a decimal has no operator for division, because a quotient has to be "
-        "rounded somewhere; use a:div(b, scale), as in price:div(3, 2)");
+        "a decimal has no operator /, because a quotient has to be rounded somewhere; "
+        "use a:div(b, scale), as in price:div(3, 2)");
 }
 
 static int compare_operands(lua_State *L) {
@@ -229,7 +261,8 @@ static int decimal_newindex(lua_State *L) {
 /* {====== Methods ====== */
 
 static el_rounding check_rounding(lua_State *L, int idx) {
-    static const char *const names[] = {"half_up", "half_even", "down", NULL};
+    static const char *const names[] = {"half_up", "half_even", "down", "up",
+                                        "floor",   "ceiling",   NULL};
     return (el_rounding)luaL_checkoption(L, idx, "half_up", names);
 }
 
@@ -356,8 +389,9 @@ static void push_metatable(lua_State *L) {
         {"__mul", decimal_mul},
         {"__unm", decimal_unm},
         {"__div", decimal_no_division},
-        {"__idiv", decimal_no_division},
-        {"__mod", decimal_no_division},
+        {"__idiv", decimal_idiv},
+        {"__mod", decimal_mod},
+        {"__pow", decimal_pow},
         {"__eq", decimal_eq},
         {"__lt", decimal_lt},
         {"__le", decimal_le},

@@ -6,6 +6,7 @@
 */
 #include "document.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -458,8 +459,10 @@ bool elL_document_same(lua_State *L, int idx, const el_value *v, int depth) {
         if (lua_isinteger(L, idx)) {
             return v->type == EL_INT && lua_tointeger(L, idx) == v->u.i;
         } else {
-            double d = lua_tonumber(L, idx); /* by its bits: -0.0 is another than 0.0 */
-            return v->type == EL_FLOAT && memcmp(&d, &v->u.d, sizeof d) == 0;
+            double d = lua_tonumber(L, idx); /* -0.0 is another than 0.0 */
+            return v->type == EL_FLOAT &&
+                   ((d == v->u.d && !signbit(d) == !signbit(v->u.d)) ||
+                    (isnan(d) && isnan(v->u.d)));
         }
     case LUA_TSTRING: {
         const char *text = lua_tolstring(L, idx, &n);

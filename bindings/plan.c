@@ -63,6 +63,7 @@ static int plan_new(lua_State *L) {
     p->shape = s;
     p->nparams = n;
     p->generated = -1;
+    p->columns = 0;
     luaL_setmetatable(L, ELL_PLAN);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 5, PLAN_SQL);
@@ -71,6 +72,9 @@ static int plan_new(lua_State *L) {
     for (int i = 0; i < n; i++) {
         lua_rawgeti(L, 3, i + 1);
         p->param[i] = s ? read_param(L, 2, s) : 0;
+        if (p->param[i] > 0 && p->param[i] <= 64) {
+            p->columns |= UINT64_C(1) << (p->param[i] - 1);
+        }
         lua_pop(L, 1);
     }
     if (!lua_isnil(L, 4)) {

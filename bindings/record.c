@@ -107,6 +107,10 @@ bool elL_record_hasrow(const elL_record *r) {
 static void grow_state(lua_State *L, int idx, elL_record *r) {
     idx = lua_absindex(L, idx);
     lua_newuserdatauv(L, 0, all_entries(r->shape));
+    if (!r->half_state) { /* a finaliser has written to the record just now */
+        lua_pop(L, 1);
+        return;
+    }
     for (int key = 1; key <= r->shape->nslots; key++) {
         if (elL_record_pushentry(L, idx, r, key)) {
             lua_setiuservalue(L, -2, key);
@@ -120,7 +124,23 @@ static void grow_state(lua_State *L, int idx, elL_record *r) {
     r->own_state = r->half_state = false;
 }
 
+/* Gives the record at `idx` a state. */
+static void make_state(lua_State *L, int idx, elL_record *r, bool whole) {
+    idx = lua_absindex(L, idx);
+    lua_newuserdatauv(L, 0, whole ? all_entries(r->shape) : first_entries(r->shape));
+    if (r->has_state) { /* a finaliser has written to the record just now */
+        lua_pop(L, 1);
+        return;
+    }
+    lua_setiuservalue(L, idx, RECORD_STATE);
+    r->has_state = true;
+    r->half_state = !whole && elL_record_masked(r->shape);
+}
+
 int elL_record_pushstate(lua_State *L, int idx, elL_record *r, bool whole) {
+    if (!r->has_state) {
+        make_state(L, idx, r, whole);
+    }
     if (whole && r->half_state) {
         grow_state(L, idx, r);
     }
@@ -128,16 +148,7 @@ int elL_record_pushstate(lua_State *L, int idx, elL_record *r, bool whole) {
         lua_pushvalue(L, idx);
         return RECORD_STATE;
     }
-    idx = lua_absindex(L, idx);
-    if (r->has_state) {
-        lua_getiuservalue(L, idx, RECORD_STATE);
-        return 0;
-    }
-    r->half_state = !whole && elL_record_masked(r->shape);
-    lua_newuserdatauv(L, 0, whole ? all_entries(r->shape) : first_entries(r->shape));
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, idx, RECORD_STATE);
-    r->has_state = true;
+    lua_getiuservalue(L, idx, RECORD_STATE);
     return 0;
 }
 
@@ -274,7 +285,7 @@ void elL_record_pushoriginal(lua_State *L, int idx, elL_record *r, int slot) {
 
 /* __index: upvalues are the methods and the function for names that are neither. */
 static int record_index(lua_State *L) {
-    elL_record *r = lua_touserdata(L, 1);
+    elL_record *r = elL_checkrecord(L, 1);
     if (lua_type(L, 2) == LUA_TSTRING) {
         size_t n;
         const char *key = lua_tolstring(L, 2, &n);
@@ -305,6 +316,25 @@ static int record_index(lua_State *L) {
 
 /* {====== Writing ====== */
 
+/* By bits: -0.0 is another, and NaN is itself. */
+static bool same_float(lua_Number a, lua_Number b) {
+    uint64_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y;
+}
+
+/* True when the two values at the top are the same one for a column. */
+static bool same_value(lua_State *L) {
+    if (lua_type(L, -1) != lua_type(L, -2)) {
+        return false;
+    }
+    if (lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1)) {
+        return same_float(lua_tonumber(L, -1), lua_tonumber(L, -2));
+    }
+    return lua_compare(L, -1, -2, LUA_OPEQ);
+}
+
 /* True when the value at -1 is what the column already has; false when in doubt. */
 static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
     elL_coltype type = r->shape->column[slot].type;
@@ -313,8 +343,7 @@ static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
     }
     const elL_shape *s = r->shape;
     if (r->has_saved && elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
-        bool same =
-            lua_compare(L, -1, -2, LUA_OPEQ) && lua_type(L, -1) == lua_type(L, -2);
+        bool same = same_value(L);
         lua_pop(L, 1);
         return same;
     }
@@ -329,29 +358,33 @@ static bool is_same(lua_State *L, int idx, elL_record *r, int slot) {
     if (now.type == EL_NULL || new.type == EL_NULL) {
         return now.type == new.type;
     }
-    if (new.type == EL_FLOAT && now.type == EL_FLOAT) { /* by bits: -0.0 is another */
-        return memcmp(&now.u.d, &new.u.d, sizeof now.u.d) == 0;
+    if (new.type == EL_FLOAT && now.type == EL_FLOAT) {
+        return same_float(now.u.d, new.u.d);
     }
     if (el_type_has_bytes(new.type) && type != COL_DECIMAL) {
         return el_type_has_bytes(now.type) &&
                now.u.s.n == new.u.s.n &&memcmp(now.u.s.p, new.u.s.p, new.u.s.n) == 0;
     }
     elL_pushvalue(L, &now, s, slot);
-    bool same = lua_compare(L, -1, -2, LUA_OPEQ) && lua_type(L, -1) == lua_type(L, -2);
+    bool same = same_value(L);
     lua_pop(L, 1);
     return same;
 }
 
-/* Pops the value and writes it to a slot of the record at `idx`. */
 void elL_record_writeslot(lua_State *L, int idx, elL_record *r, int slot) {
     idx = lua_absindex(L, idx);
-    const elL_shape *s = r->shape;
-    if (!elL_is_normal(L, s, slot, -1)) {
+    if (!elL_is_normal(L, r->shape, slot, -1)) {
         elL_record_pushshape(L, idx);
-        elL_normalize(L, s, -1, slot, -2);
+        elL_normalize(L, r->shape, -1, slot, -2);
         lua_replace(L, -3);
         lua_pop(L, 1);
     }
+    elL_record_putslot(L, idx, r, slot);
+}
+
+void elL_record_putslot(lua_State *L, int idx, elL_record *r, int slot) {
+    idx = lua_absindex(L, idx);
+    const elL_shape *s = r->shape;
     bool same = r->exists && is_same(L, idx, r, slot);
     if (same) {
         lua_pop(L, 1);
@@ -359,6 +392,11 @@ void elL_record_writeslot(lua_State *L, int idx, elL_record *r, int slot) {
             return;
         }
         lua_pushnil(L);
+    }
+    /* Now, as a finaliser may move the key while this takes memory. */
+    while (!r->has_state || (r->flipped && r->half_state)) {
+        elL_record_pushstate(L, idx, r, r->flipped);
+        lua_pop(L, 1);
     }
     elL_record_setentry(L, idx, r, dirty_key(r, slot));
     mark(r, slot, !same);
@@ -370,13 +408,13 @@ void elL_record_writeslot(lua_State *L, int idx, elL_record *r, int slot) {
 
 /* __newindex: upvalue 1 is the function for names that are no columns, or nil. */
 static int record_newindex(lua_State *L) {
-    elL_record *r = lua_touserdata(L, 1);
+    elL_record *r = elL_checkrecord(L, 1);
+    lua_settop(L, 3);
     if (lua_type(L, 2) == LUA_TSTRING) {
         size_t n;
         const char *key = lua_tolstring(L, 2, &n);
         int slot = elL_shape_slot(L, r->shape, key, n, 2);
         if (slot >= r->shape->open) {
-            lua_settop(L, 3);
             elL_record_writeslot(L, 1, r, slot);
             return 0;
         }
@@ -410,13 +448,10 @@ void elL_record_fill(lua_State *L, int idx, elL_record *r, int data) {
         if (slot < 0) {
             elL_unknown_column(L, shape, s, key);
         }
-        if (r->exists || elL_is_tree(s->column[slot].type)) {
+        if (r->exists || elL_is_tree(s->column[slot].type) ||
+            !elL_is_normal(L, s, slot, -1)) {
             elL_record_writeslot(L, idx, r, slot);
             continue;
-        }
-        if (!elL_is_normal(L, s, slot, -1)) {
-            elL_normalize(L, s, shape, slot, -1);
-            lua_replace(L, -2);
         }
         lua_setiuservalue(L, state, first + slot);
         mark(r, slot, true);

@@ -94,6 +94,9 @@ void elL_record_pushoriginal(lua_State *L, int idx, elL_record *r, int slot);
 /* Pops the value and writes it to a slot of the record at `idx`. */
 void elL_record_writeslot(lua_State *L, int idx, elL_record *r, int slot);
 
+/* The same for a value that is in the column's own form already. */
+void elL_record_putslot(lua_State *L, int idx, elL_record *r, int slot);
+
 /* Writes every entry of the table at `data` to the record at `idx`. */
 void elL_record_fill(lua_State *L, int idx, elL_record *r, int data);
 

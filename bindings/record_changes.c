@@ -263,27 +263,43 @@ static void save_slot(lua_State *L, int idx, elL_record *r, int slot, int base) 
     lua_setiuservalue(L, state, base + dirty_key(r, slot));
 }
 
-void elL_record_sync(lua_State *L, int idx, elL_record *r) {
+/* Makes the saved values of the slots in `left` values not saved again. */
+static void take_back(lua_State *L, int idx, elL_record *r, uint64_t left) {
+    for (int i = 0; i < 64 && i < r->shape->nslots; i++) {
+        if ((left >> i & 1) && elL_record_pushentry(L, idx, r, saved_key(r, i))) {
+            elL_record_setentry(L, idx, r, dirty_key(r, i));
+            mark(r, i, true);
+            lua_pushnil(L);
+            elL_record_setentry(L, idx, r, saved_key(r, i));
+        }
+    }
+}
+
+void elL_record_sync(lua_State *L, int idx, elL_record *r, uint64_t written) {
     const elL_shape *s = r->shape;
+    uint64_t left = r->dirty & ~written;
     if (!r->has_saved && elL_record_masked(s)) {
         r->flipped = !r->flipped;
-        r->changes = r->dirty;
+        r->changes = r->dirty & ~left;
         r->dirty = 0;
         r->has_saved = true;
+        if (left != 0) {
+            take_back(L, idx, r, left);
+        }
         return;
     }
     elL_record_pushmask(L, idx, r);
     int base = elL_record_pushstate(L, idx, r, true);
     int state = lua_gettop(L);
     for (int i = 0; i < s->nschema; i++) {
-        if (in_mask(L, state - 1, i)) {
+        if (in_mask(L, state - 1, i) && !(i < 64 && (left >> i & 1))) {
             save_slot(L, idx, r, i, base);
         }
     }
-    r->dirty = 0;
+    r->dirty = left;
     r->has_saved = true;
     if (lua_isinteger(L, state - 1)) {
-        r->changes = (uint64_t)lua_tointeger(L, state - 1);
+        r->changes = (uint64_t)lua_tointeger(L, state - 1) & ~left;
     } else {
         lua_pushvalue(L, state - 1);
         lua_setiuservalue(L, state, base + changes_key(s));

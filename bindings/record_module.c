@@ -117,20 +117,71 @@ static int get_baseline(lua_State *L) {
 }
 
 /*
+** record.restore(record, values): writes values that the record had, NULL as the null
+** value.  They may be some that the schema refuses: who knows what the row had.
+*/
+static int restore(lua_State *L) {
+    elL_record *r = elL_checkrecord(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_pushnil(L);
+    while (lua_next(L, 2)) {
+        elL_record_putslot(L, 1, r, check_slot(L, 3, r->shape));
+    }
+    return 0;
+}
+
+/*
+** record.rewind(record): the record is what its row was read as.  Returns the values of
+** the columns that were written since, saved or not, NULL as the null value.
+*/
+static int rewind_record(lua_State *L) {
+    elL_record *r = elL_checkrecord(L, 1);
+    const elL_shape *s = r->shape;
+    lua_settop(L, 1);
+    lua_createtable(L, 0, 4);
+    for (int i = 0; i < s->nschema; i++) {
+        if (elL_record_isdirty(L, 1, r, i) ||
+            (r->has_saved && elL_record_pushentry(L, 1, r, saved_key(r, i)))) {
+            elL_record_pushslot(L, 1, r, i, false);
+            if (lua_isnil(L, -1)) {
+                elL_pushnull(L);
+            }
+            lua_setfield(L, 2, s->column[i].name);
+        }
+        lua_settop(L, 2);
+    }
+    for (int i = 0; r->has_state && i < s->nschema; i++) {
+        int keys[] = {dirty_key(r, i), saved_key(r, i), loaded_key(s, i)};
+        for (int k = 0; k < (s->has_json ? 3 : 2); k++) {
+            if (elL_record_pushentry(L, 1, r, keys[k])) {
+                lua_pushnil(L);
+                elL_record_setentry(L, 1, r, keys[k]);
+                lua_settop(L, 2);
+            }
+        }
+    }
+    r->dirty = 0;
+    r->has_saved = false;
+    return 1;
+}
+
+/*
 ** record.rowValues(record, all?): the values that its row was read with, NULL as the null
-** value: of the columns saved since, or of all that were selected.
+** value: of the columns saved since (NULL where they were not selected), or of all that
+** were selected.
 */
 static int row_values(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
     const elL_shape *s = r->shape;
     bool all = lua_toboolean(L, 2);
-    el_value v;
     lua_settop(L, 1);
     lua_createtable(L, 0, all ? s->nschema : 4);
     for (int i = 0; i < s->nschema; i++) {
+        el_value v = {.type = EL_NULL};
         bool wanted = all || elL_record_pushentry(L, 1, r, saved_key(r, i));
         lua_settop(L, 2);
-        if (wanted && elL_record_cell(r, i, &v)) {
+        if (wanted && (elL_record_cell(r, i, &v) || !all)) {
             if (v.type == EL_NULL) {
                 elL_pushnull(L);
             } else {
@@ -160,7 +211,7 @@ static int get_is_dirty(lua_State *L) {
 /* record.sync(record) */
 static int sync_record(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
-    elL_record_sync(L, 1, r);
+    elL_record_sync(L, 1, r, UINT64_MAX);
     return 0;
 }
 
@@ -386,6 +437,8 @@ int luaopen_eloquent_core_record(lua_State *L) {
                                          {"toTable", to_table},
                                          {"is", is_record},
                                          {"rowValues", row_values},
+                                         {"restore", restore},
+                                         {"rewind", rewind_record},
                                          {"writes", elL_record_writes},
                                          {"forget", elL_record_forget},
                                          {"remember", elL_record_remember},

@@ -102,7 +102,8 @@ static int add_known(known_plans *k, uint64_t mask) {
             return i;
         }
     }
-    int at = k->n < MAX_KNOWN ? k->n++ : k->next++ % MAX_KNOWN;
+    int at = k->n < MAX_KNOWN ? k->n++ : k->next;
+    k->next = (at + 1) % MAX_KNOWN;
     k->mask[at] = mask;
     return at;
 }
@@ -194,13 +195,18 @@ static bool can_touch(const elL_conn *c, const elL_record *r) {
 
 /*
 ** record.note(record, list, serial, entry): an integer is the mask of what was set of a
-** new record; a boolean says that its row tells what it was, true that it was stamped.
+** new record; a boolean says that its row tells what it was, true that it was stamped;
+** nil takes the note of that serial away.
 */
 int elL_record_note(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     uint32_t serial = (uint32_t)luaL_checkinteger(L, 3);
     elL_note how = NOTE_NEW;
+    if (lua_isnoneornil(L, 4)) {
+        r->noted = r->noted == serial ? 0 : r->noted;
+        return 0;
+    }
     if (lua_isboolean(L, 4)) {
         how = lua_toboolean(L, 4) ? NOTE_STAMPED : NOTE_TOUCHED;
     } else {
@@ -287,13 +293,15 @@ static int save(lua_State *L) {
         lua_settop(L, 3);
     }
     note_on(L, c, 3, r, stamps || is_stamped(c, r) ? NOTE_STAMPED : NOTE_TOUCHED);
-    lua_Integer last_id;
-    if (elL_run_write(L, &last_id) == 0) {
+    elL_written written;
+    if (elL_run_write(L, &written) == 0) {
+        elL_run_tell(L, &written);
         lua_rotate(L, 1, 1);
         lua_settop(L, 1);
         return long_way(L); /* no such row: says so */
     }
-    elL_record_sync(L, 3, r);
+    elL_record_sync(L, 3, r, written.columns);
+    elL_run_tell(L, &written);
     return 1;
 }
 
@@ -310,10 +318,10 @@ static int delete(lua_State *L) {
     lua_settop(L, 1);
     push_known(L, HELD_DELETE);
     note_on(L, c, 3, r, is_stamped(c, r) ? NOTE_STAMPED : NOTE_TOUCHED);
-    lua_Integer last_id;
-    lua_Integer count = elL_run_write(L, &last_id);
+    elL_written written;
+    lua_pushboolean(L, elL_run_write(L, &written) > 0);
     r->exists = false;
-    lua_pushboolean(L, count > 0);
+    elL_run_tell(L, &written);
     return 1;
 }
 

@@ -39,6 +39,7 @@ static void begin(lua_State *L, run *r) {
     r->stmt = NULL;
     r->nargs = 0;
     r->args = r->few;
+    r->started = 0;
     check_open(L, r);
     elL_tidy(L, r->c);
     if (r->c->promised) {
@@ -177,11 +178,15 @@ static int failed(lua_State *L, run *r, const el_error *e) {
     return elL_connfail(L, CONN_ARG, r->c, e, r->plan->sql);
 }
 
-static void finish(lua_State *L, run *r, lua_Integer rows) {
+static void give_back(run *r) {
     elL_watchrun(r->c, false);
     el_statements_release(r->statements, r->stmt);
     r->stmt = NULL;
     r->c->lent--;
+}
+
+static void finish(lua_State *L, run *r, lua_Integer rows) {
+    give_back(r);
     tell(L, r, rows, false);
 }
 
@@ -464,7 +469,7 @@ static int run_execute(lua_State *L) {
     return push_counts(L, &r);
 }
 
-lua_Integer elL_run_write(lua_State *L, lua_Integer *last_id) {
+lua_Integer elL_run_write(lua_State *L, elL_written *w) {
     run r;
     el_value few[FEW_VALUES];
     begin(L, &r);
@@ -483,9 +488,11 @@ lua_Integer elL_run_write(lua_State *L, lua_Integer *last_id) {
         drain(L, &r);
     }
     int returned = lua_gettop(L);
-    lua_Integer affected = r.stmt->affected;
-    *last_id = r.stmt->last_id;
-    finish(L, &r, affected);
+    w->rows = r.stmt->affected;
+    w->last_id = r.stmt->last_id;
+    w->columns = r.plan->columns;
+    w->started = r.started;
+    give_back(&r);
     if (found) {
         elL_record *from = lua_touserdata(L, returned);
         for (int i = 0; i < s->ncells; i++) {
@@ -494,19 +501,29 @@ lua_Integer elL_run_write(lua_State *L, lua_Integer *last_id) {
         elL_record_absorb(L, 3, lua_touserdata(L, 3), s, row);
     }
     lua_settop(L, 3);
-    return affected;
+    return w->rows;
+}
+
+void elL_run_tell(lua_State *L, const elL_written *w) {
+    const elL_conn *c = elL_checkconn(L, CONN_ARG);
+    if (c->listening) {
+        elL_tell(L, CONN_ARG, c, elL_checkplan(L, PLAN_ARG)->sql, w->started, w->rows,
+                 false);
+    }
 }
 
 void elL_run_insert(lua_State *L) {
-    lua_Integer last_id;
-    elL_run_write(L, &last_id);
+    elL_written w;
+    elL_run_write(L, &w);
     elL_record *record = lua_touserdata(L, 3);
     int generated = elL_checkplan(L, PLAN_ARG)->generated;
-    if (generated >= 0 && last_id != 0) {
-        elL_record_setkey(L, 3, record, generated, last_id);
+    if (generated >= 0 && w.last_id != 0) {
+        elL_record_setkey(L, 3, record, generated, w.last_id);
+        w.columns |= generated < 64 ? UINT64_C(1) << generated : 0;
     }
-    elL_record_sync(L, 3, record);
+    elL_record_sync(L, 3, record, w.columns);
     record->exists = true;
+    elL_run_tell(L, &w);
 }
 
 /* conn:insert(plan, record): the record stands for the new row afterwards. */
@@ -516,23 +533,25 @@ static int run_insert(lua_State *L) {
     return 0;
 }
 
-/* conn:write(plan, record) -> affected */
+/* conn:write(plan, record) -> affected: for plans that delete the record's row. */
 static int run_write(lua_State *L) {
-    lua_Integer last_id;
+    elL_written w;
     lua_settop(L, 3);
-    lua_pushinteger(L, elL_run_write(L, &last_id));
+    lua_pushinteger(L, elL_run_write(L, &w));
+    ((elL_record *)lua_touserdata(L, 3))->exists = false;
+    elL_run_tell(L, &w);
     return 1;
 }
 
 /* conn:update(plan, record) -> affected: what was written counts as saved, if any was. */
 static int run_update(lua_State *L) {
-    lua_Integer last_id;
+    elL_written w;
     lua_settop(L, 3);
-    lua_Integer affected = elL_run_write(L, &last_id);
-    if (affected > 0) {
-        elL_record_sync(L, 3, lua_touserdata(L, 3));
+    if (elL_run_write(L, &w) > 0) {
+        elL_record_sync(L, 3, lua_touserdata(L, 3), w.columns);
     }
-    lua_pushinteger(L, affected);
+    lua_pushinteger(L, w.rows);
+    elL_run_tell(L, &w);
     return 1;
 }
 

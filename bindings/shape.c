@@ -388,11 +388,22 @@ static int shape_normal(lua_State *L) {
     return 1;
 }
 
+/* shape:limit(yes): whether the engine has no integers from 2^63 on. */
+static int shape_limit(lua_State *L) {
+    elL_shape *s = elL_checkshape(L, 1);
+    for (int i = 0; i < s->nslots; i++) {
+        elL_column *c = &s->column[i];
+        c->is_63_bits = lua_toboolean(L, 2) && c->type == COL_BIG && c->is_unsigned;
+    }
+    return 0;
+}
+
 int luaopen_eloquent_core_shape(lua_State *L) {
     static const luaL_Reg methods[] = {{"project", shape_project},
                                        {"columns", shape_columns},
                                        {"has", shape_has},
                                        {"normal", shape_normal},
+                                       {"limit", shape_limit},
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {{"new", shape_new}, {NULL, NULL}};
     if (luaL_newmetatable(L, ELL_SHAPE)) {

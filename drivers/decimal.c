@@ -495,9 +495,11 @@ int el_decimal_mul(el_decimal *out, const el_decimal *a, const el_decimal *b,
 ** `scratch` too.
 */
 static bool rounds_up(const mp_limb_t *rest, natural y, mp_limb_t *scratch, bool odd,
-                      el_rounding rounding) {
-    if (rounding == EL_ROUND_DOWN) {
-        return false;
+                      bool negative, el_rounding rounding) {
+    bool away = rounding == EL_ROUND_UP ||
+                rounding == (negative ? EL_ROUND_FLOOR : EL_ROUND_CEILING);
+    if (away || rounding == EL_ROUND_DOWN || rounding >= EL_ROUND_FLOOR) {
+        return away && !mpn_zero_p(rest, y.n);
     }
     mpn_sub_n(scratch, y.limb, rest, y.n); /* rest is below y */
     int half = mpn_cmp(rest, scratch, y.n);
@@ -545,10 +547,42 @@ int el_decimal_div(el_decimal *out, const el_decimal *a, const el_decimal *b, in
             mpn_copyi(rest.limb, x.limb, x.n);
         }
     }
-    if (rounds_up(rest.limb, y, scratch.limb, quotient.limb[0] & 1, rounding)) {
+    bool negative = a->negative != b->negative;
+    if (rounds_up(rest.limb, y, scratch.limb, quotient.limb[0] & 1, negative, rounding)) {
         mpn_add_1(quotient.limb, quotient.limb, quotient.n, 1);
     }
-    return from_natural(out, quotient, a->negative != b->negative, scale, w, err);
+    return from_natural(out, quotient, negative, scale, w, err);
+}
+
+int el_decimal_mod(el_decimal *out, const el_decimal *a, const el_decimal *b,
+                   el_workspace *w, el_error *err) {
+    el_decimal times, part;
+    if (el_decimal_div(&times, a, b, 0, EL_ROUND_FLOOR, w, err) != EL_OK ||
+        el_decimal_mul(&part, &times, b, w, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    return el_decimal_sub(out, a, &part, w, err);
+}
+
+int el_decimal_pow(el_decimal *out, const el_decimal *a, int64_t exponent,
+                   el_workspace *w, el_error *err) {
+    static const char one[] = "1";
+    el_decimal square = *a, result = {{one, one + 1}, {1, 0}, 1, 0, false};
+    if (exponent < 0) {
+        return el_fail(err, EL_ERR_VALUE, 0,
+                       "the exponent must be 0 or above, got %lld; divide 1 by the power",
+                       (long long)exponent);
+    }
+    for (; exponent > 0; exponent /= 2) {
+        if (exponent % 2 && el_decimal_mul(&result, &result, &square, w, err) != EL_OK) {
+            return EL_FAIL;
+        }
+        if (exponent > 1 && el_decimal_mul(&square, &square, &square, w, err) != EL_OK) {
+            return EL_FAIL;
+        }
+    }
+    *out = result;
+    return EL_OK;
 }
 
 int el_decimal_round(el_decimal *out, const el_decimal *a, int scale,

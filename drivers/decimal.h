@@ -86,7 +86,10 @@ void el_workspace_release(el_workspace *w);
 typedef enum el_rounding {
     EL_ROUND_HALF_UP,   /* ties away from zero, as SQL engines do */
     EL_ROUND_HALF_EVEN, /* ties to the even digit */
-    EL_ROUND_DOWN       /* towards zero */
+    EL_ROUND_DOWN,      /* towards zero */
+    EL_ROUND_UP,        /* away from zero */
+    EL_ROUND_FLOOR,     /* to the lower number */
+    EL_ROUND_CEILING    /* to the higher number */
 } el_rounding;
 
 /*
@@ -102,6 +105,14 @@ int el_decimal_mul(el_decimal *out, const el_decimal *a, const el_decimal *b,
                    el_workspace *w, el_error *err);
 int el_decimal_div(el_decimal *out, const el_decimal *a, const el_decimal *b, int scale,
                    el_rounding rounding, el_workspace *w, el_error *err);
+
+/* a - b * floor(a / b), exact: it has the sign of b, as Lua's `%`. */
+int el_decimal_mod(el_decimal *out, const el_decimal *a, const el_decimal *b,
+                   el_workspace *w, el_error *err);
+
+/* `exponent` is 0 or above; anything to the power of 0 is 1. */
+int el_decimal_pow(el_decimal *out, const el_decimal *a, int64_t exponent,
+                   el_workspace *w, el_error *err);
 int el_decimal_round(el_decimal *out, const el_decimal *a, int scale,
                      el_rounding rounding, el_workspace *w, el_error *err);
 

@@ -67,8 +67,9 @@ static int copy_settings(mg_conn *c, const el_option *opts, el_error *err) {
     set_target(c);
     db = db ? db : mongoc_uri_get_database(c->uri);
     if (!db) {
-        return el_fail(err, EL_ERR_MISUSE, 0, "no database is named: give db, or name it "
-                                              "in the uri");
+        return el_fail(err, EL_ERR_MISUSE, 0,
+                       "no database is named: give db, or name it "
+                       "in the uri");
     }
     if (!(c->db = strdup(db))) {
         return el_fail(err, EL_ERR_NOMEM, 0, "no memory for the settings");
@@ -171,6 +172,10 @@ int el_mg_run(mg_conn *c, const mg_call *call, const mg_buf *command, bson_t *re
     good = run_command(c, call, &doc, &opts, reply, &why);
     el_mg_link_end(c);
     bson_destroy(&opts);
+    if (good && c->link.cut) { /* the client library has tried once more */
+        bson_set_error(&why, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_SOCKET, "cut");
+        good = false;
+    }
     return good ? EL_OK : el_mg_fail(c, &why, reply, err);
 }
 
@@ -374,10 +379,11 @@ static int read_level(const char *level, const char **out, el_error *err) {
         }
     }
     if (level && !*out) {
-        return el_fail(err, EL_ERR_UNSUPPORTED, 0,
-                       "MongoDB has no isolation level \"%.40s\": it has repeatable read "
-                       "(snapshot), read committed (majority) and read uncommitted (local)",
-                       level);
+        return el_fail(
+            err, EL_ERR_UNSUPPORTED, 0,
+            "MongoDB has no isolation level \"%.40s\": it has repeatable read "
+            "(snapshot), read committed (majority) and read uncommitted (local)",
+            level);
     }
     return EL_OK;
 }
@@ -391,10 +397,11 @@ static int begin(mg_conn *c, const char *level, el_error *err) {
                        "one inside: let the inner code join the outer transaction");
     }
     if (!c->replicated) {
-        return el_fail(err, EL_ERR_UNSUPPORTED, 0,
-                       "MongoDB at %s is a single server, transactions need a replica set: "
-                       "start it with --replSet rs0 and run rs.initiate() once",
-                       c->target);
+        return el_fail(
+            err, EL_ERR_UNSUPPORTED, 0,
+            "MongoDB at %s is a single server, transactions need a replica set: "
+            "start it with --replSet rs0 and run rs.initiate() once",
+            c->target);
     }
     if (read_level(level, &concern, err) != EL_OK || ready(c, err) != EL_OK) {
         return EL_FAIL;

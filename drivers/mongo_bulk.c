@@ -12,11 +12,12 @@ enum { BATCH_BYTES = 4 * 1024 * 1024 };
 
 typedef struct mg_bulk {
     el_bulk base;
+    char *into;
     mg_text *text;
     mg_buf docs;        /* the command as far as it is written */
     size_t start, list; /* where it and its array begin in `docs` */
     int count;
-    int64_t sent;       /* documents of earlier commands */
+    int64_t sent; /* documents of earlier commands */
 } mg_bulk;
 
 static void free_bulk(mg_bulk *b) {
@@ -25,6 +26,7 @@ static void free_bulk(mg_bulk *b) {
     }
     el_mg_buf_release(&b->docs);
     el_conn_release(b->base.conn);
+    free(b->into);
     free(b);
 }
 
@@ -45,13 +47,15 @@ static int begin_batch(mg_bulk *b, el_error *err) {
 
 static int check_command(const mg_text *t, int ncolumns, el_error *err) {
     if (t->verb != MG_INSERT || !t->collection || t->nparams > 0) {
-        return el_fail(err, EL_ERR_MISUSE, 0,
-                       "rows go into a collection by {\"insert\":NAME,\"$fields\":[...]}, "
-                       "without placeholders");
+        return el_fail(
+            err, EL_ERR_MISUSE, 0,
+            "rows go into a collection by {\"insert\":NAME,\"$fields\":[...]}, "
+            "without placeholders");
     }
     if (t->nfields != ncolumns) {
-        return el_fail(err, EL_ERR_MISUSE, 0, "$fields names %d fields, rows have %d values",
-                       t->nfields, ncolumns);
+        return el_fail(err, EL_ERR_MISUSE, 0,
+                       "$fields names %d fields, rows have %d values", t->nfields,
+                       ncolumns);
     }
     for (int i = 0; i < ncolumns; i++) {
         if (t->fields[i].dotted) {
@@ -73,8 +77,12 @@ int el_mg_bulk_begin(el_bulk **out, el_conn *c, const char *into, int ncolumns,
     b->base.conn = c;
     b->base.ncolumns = ncolumns;
     b->base.own = true;
-    b->base.sql = into;
+    b->base.sql = b->into = strdup(into);
     el_conn_retain(c);
+    if (!b->into) {
+        free_bulk(b);
+        return el_fail(err, EL_ERR_NOMEM, 0, "no memory for rows");
+    }
     if (el_mg_text_new(&b->text, into, strlen(into), err) != EL_OK ||
         check_command(b->text, ncolumns, err) != EL_OK || begin_batch(b, err) != EL_OK) {
         free_bulk(b);

@@ -13,8 +13,8 @@
 #include "driver.h"
 
 enum {
-    MG_MAX_DEPTH = 100,           /* levels that MongoDB lets documents nest */
-    MG_MAX_READ_DEPTH = 1000,     /* of what another program has stored */
+    MG_MAX_DEPTH = 100,       /* levels that MongoDB lets documents nest */
+    MG_MAX_READ_DEPTH = 1000, /* of what another program has stored */
     MG_MAX_DOC = 16 * 1024 * 1024,
     MG_COMMAND_EXTRA = 16 * 1024, /* a command may be so much larger than a document */
     MG_SCRATCH = 48,              /* text of a decimal, a UUID, an object id */
@@ -136,7 +136,7 @@ typedef enum mg_verb {
     MG_INSERT,
     MG_UPDATE,
     MG_DELETE,
-    MG_MODIFY     /* findAndModify */
+    MG_MODIFY /* findAndModify */
 } mg_verb;
 
 typedef struct mg_op {
@@ -212,6 +212,11 @@ void el_mg_iter(el_iter *out, const unsigned char *doc, size_t size, bool list);
 bool el_mg_find(const unsigned char *doc, size_t size, const mg_field *f,
                 mg_element *out);
 
+/* A field of that type by its plain name, and one that is a number. */
+bool el_mg_field(const unsigned char *doc, size_t size, const char *name, unsigned type,
+                 mg_element *out);
+bool el_mg_number(const unsigned char *doc, size_t size, const char *name, int64_t *out);
+
 /* Length of the document at p, which has `left` bytes; 0 when it can't be one. */
 size_t el_mg_doc_size(const unsigned char *p, size_t left);
 
@@ -235,14 +240,14 @@ typedef struct mg_conn {
     mongoc_client_session_t *session; /* NULL: the server has none */
     mongoc_uri_t *uri;
     char *db;
-    char target[200];      /* hosts, for messages */
+    char target[200]; /* hosts, for messages */
     size_t max_doc;
-    int max_batch;         /* documents in one insert */
-    bool replicated;       /* has transactions */
-    bool pinned;           /* commands may go to several servers */
+    int max_batch;   /* documents in one insert */
+    bool replicated; /* has transactions */
+    bool pinned;     /* commands may go to several servers */
     bool tx_failed;
-    bool stale;            /* the link was cut: a new client is needed */
-    int64_t answered;      /* when the server last did */
+    bool stale;       /* the link was cut: a new client is needed */
+    int64_t answered; /* when the server last did */
     unsigned char lsid[16];
     mg_link link;
 } mg_conn;
@@ -274,7 +279,8 @@ int el_mg_run(mg_conn *c, const mg_call *call, const mg_buf *command, bson_t *re
 
 int el_mg_fail(mg_conn *c, const bson_error_t *why, const bson_t *reply, el_error *err);
 
-/* Fails for writeErrors or a writeConcernError in a reply; *row: which document, or -1. */
+/* Fails for writeErrors or a writeConcernError in a reply; *row: which document, or -1.
+ */
 int el_mg_check_writes(mg_conn *c, const bson_t *reply, int64_t *row, el_error *err);
 
 /* }====== */
@@ -299,13 +305,13 @@ typedef struct mg_slot { /* what a decoded column needs */
 
 /* Rows, and the memory that they stand in. */
 typedef struct mg_result {
-    mg_text *text;      /* a reference: names the columns */
+    mg_text *text; /* a reference: names the columns */
     mg_reply *replies;
     struct mg_exposed *exposed;
     mg_row *rows;
     size_t nrows, maxrows;
-    mg_element *cells;  /* of the row `located` */
-    size_t located;     /* SIZE_MAX: none */
+    mg_element *cells; /* of the row `located` */
+    size_t located;    /* SIZE_MAX: none */
     mg_slot slot;
 } mg_result;
 

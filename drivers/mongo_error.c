@@ -19,58 +19,58 @@ typedef struct meaning {
 
 /* https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
 static const meaning server_codes[] = {
-    {2, EL_ERR_SYNTAX, "42601", NULL},       /* BadValue */
-    {6, EL_ERR_LOST, "08006", NULL},         /* HostUnreachable */
-    {7, EL_ERR_LOST, "08006", NULL},         /* HostNotFound */
-    {9, EL_ERR_SYNTAX, "42601", NULL},       /* FailedToParse */
-    {11, EL_ERR_AUTH, "28000", NULL},        /* UserNotFound */
+    {2, EL_ERR_SYNTAX, "42601", NULL}, /* BadValue */
+    {6, EL_ERR_LOST, "08006", NULL},   /* HostUnreachable */
+    {7, EL_ERR_LOST, "08006", NULL},   /* HostNotFound */
+    {9, EL_ERR_SYNTAX, "42601", NULL}, /* FailedToParse */
+    {11, EL_ERR_AUTH, "28000", NULL},  /* UserNotFound */
     {13, EL_ERR_AUTH, "42501", "give the user a role for it, see db.grantRolesToUser"},
-    {14, EL_ERR_VALUE, "22000", NULL},       /* TypeMismatch */
-    {15, EL_ERR_VALUE, "22003", NULL},       /* Overflow */
+    {14, EL_ERR_VALUE, "22000", NULL}, /* TypeMismatch */
+    {15, EL_ERR_VALUE, "22003", NULL}, /* Overflow */
     {18, EL_ERR_AUTH, "28000", "check user, password and authSource in MONGO_URI"},
     {20, EL_ERR_UNSUPPORTED, "0A000",
      "transactions need a replica set: start the server with --replSet rs0 and run "
      "rs.initiate() once"},
-    {22, EL_ERR_VALUE, "22000", NULL},       /* InvalidBSON */
-    {24, EL_ERR_BUSY, "55P03", NULL},        /* LockTimeout */
-    {26, EL_ERR_SYNTAX, "42P01", NULL},      /* NamespaceNotFound */
-    {27, EL_ERR_SYNTAX, "42704", NULL},      /* IndexNotFound */
-    {28, EL_ERR_VALUE, "22000", NULL},       /* PathNotViable */
+    {22, EL_ERR_VALUE, "22000", NULL},  /* InvalidBSON */
+    {24, EL_ERR_BUSY, "55P03", NULL},   /* LockTimeout */
+    {26, EL_ERR_SYNTAX, "42P01", NULL}, /* NamespaceNotFound */
+    {27, EL_ERR_SYNTAX, "42704", NULL}, /* IndexNotFound */
+    {28, EL_ERR_VALUE, "22000", NULL},  /* PathNotViable */
     {34, EL_ERR_VALUE, "22000", NULL},
-    {40, EL_ERR_SYNTAX, "42601", NULL},      /* ConflictingUpdateOperators */
+    {40, EL_ERR_SYNTAX, "42601", NULL}, /* ConflictingUpdateOperators */
     {43, EL_ERR_LOST, "34000",
      "the server has closed the cursor: it restarted, or the cursor lay unused for too "
      "long"},
-    {46, EL_ERR_BUSY, "55P03", NULL},        /* LockBusy */
-    {48, EL_ERR_SYNTAX, "42P07", NULL},      /* NamespaceExists */
+    {46, EL_ERR_BUSY, "55P03", NULL},   /* LockBusy */
+    {48, EL_ERR_SYNTAX, "42P07", NULL}, /* NamespaceExists */
     {50, EL_ERR_CANCELED, "57014", "it took longer than maxTimeMS allows"},
-    {52, EL_ERR_VALUE, "22000", NULL},       /* DollarPrefixedFieldName */
-    {53, EL_ERR_VALUE, "22000", NULL},       /* InvalidIdField */
-    {56, EL_ERR_VALUE, "22000", NULL},       /* EmptyFieldName */
-    {57, EL_ERR_VALUE, "22000", NULL},       /* DottedFieldName */
-    {59, EL_ERR_SYNTAX, "42601", NULL},      /* CommandNotFound */
-    {66, EL_ERR_VALUE, "22000", NULL},       /* ImmutableField */
-    {72, EL_ERR_SYNTAX, "42601", NULL},      /* InvalidOptions */
-    {73, EL_ERR_SYNTAX, "42602", NULL},      /* InvalidNamespace */
-    {85, EL_ERR_SYNTAX, "42P07", NULL},      /* IndexOptionsConflict */
-    {86, EL_ERR_SYNTAX, "42P07", NULL},      /* IndexKeySpecsConflict */
-    {89, EL_ERR_LOST, "08006", NULL},        /* NetworkTimeout */
-    {91, EL_ERR_LOST, "57P01", NULL},        /* ShutdownInProgress */
-    {112, EL_ERR_CONFLICT, "40001", NULL},   /* WriteConflict */
+    {52, EL_ERR_VALUE, "22000", NULL},     /* DollarPrefixedFieldName */
+    {53, EL_ERR_VALUE, "22000", NULL},     /* InvalidIdField */
+    {56, EL_ERR_VALUE, "22000", NULL},     /* EmptyFieldName */
+    {57, EL_ERR_VALUE, "22000", NULL},     /* DottedFieldName */
+    {59, EL_ERR_SYNTAX, "42601", NULL},    /* CommandNotFound */
+    {66, EL_ERR_VALUE, "22000", NULL},     /* ImmutableField */
+    {72, EL_ERR_SYNTAX, "42601", NULL},    /* InvalidOptions */
+    {73, EL_ERR_SYNTAX, "42602", NULL},    /* InvalidNamespace */
+    {85, EL_ERR_SYNTAX, "42P07", NULL},    /* IndexOptionsConflict */
+    {86, EL_ERR_SYNTAX, "42P07", NULL},    /* IndexKeySpecsConflict */
+    {89, EL_ERR_LOST, "08006", NULL},      /* NetworkTimeout */
+    {91, EL_ERR_LOST, "57P01", NULL},      /* ShutdownInProgress */
+    {112, EL_ERR_CONFLICT, "40001", NULL}, /* WriteConflict */
     {115, EL_ERR_UNSUPPORTED, "0A000", NULL},
-    {121, EL_ERR_CHECK, "23514", NULL},      /* DocumentValidationFailure */
-    {168, EL_ERR_SYNTAX, "42601", NULL},     /* InvalidPipelineOperator */
-    {189, EL_ERR_LOST, "08006", NULL},       /* PrimarySteppedDown */
-    {197, EL_ERR_SYNTAX, "42601", NULL},     /* InvalidIndexSpecificationOption */
+    {121, EL_ERR_CHECK, "23514", NULL},  /* DocumentValidationFailure */
+    {168, EL_ERR_SYNTAX, "42601", NULL}, /* InvalidPipelineOperator */
+    {189, EL_ERR_LOST, "08006", NULL},   /* PrimarySteppedDown */
+    {197, EL_ERR_SYNTAX, "42601", NULL}, /* InvalidIndexSpecificationOption */
     {238, EL_ERR_UNSUPPORTED, "0A000", NULL},
-    {241, EL_ERR_VALUE, "22000", NULL},      /* ConversionFailure */
+    {241, EL_ERR_VALUE, "22000", NULL}, /* ConversionFailure */
     {251, EL_ERR_CONFLICT, "40001", "the server has ended the transaction"},
-    {262, EL_ERR_CANCELED, "57014", NULL},   /* ExceededTimeLimit */
+    {262, EL_ERR_CANCELED, "57014", NULL},    /* ExceededTimeLimit */
     {263, EL_ERR_UNSUPPORTED, "25001", NULL}, /* OperationNotSupportedInTransaction */
     {352, EL_ERR_UNSUPPORTED, "0A000", NULL},
     {8000, EL_ERR_AUTH, "28000", NULL},
     {10058, EL_ERR_CONNECT, "08001", NULL},
-    {10107, EL_ERR_CONNECT, "08001", NULL},  /* NotWritablePrimary: was not run */
+    {10107, EL_ERR_CONNECT, "08001", NULL}, /* NotWritablePrimary: was not run */
     {10334, EL_ERR_VALUE, "54000", "documents have 16 MiB at the most"},
     {11000, EL_ERR_UNIQUE, "23505", NULL},
     {11001, EL_ERR_UNIQUE, "23505", NULL},
@@ -79,13 +79,13 @@ static const meaning server_codes[] = {
     {11602, EL_ERR_LOST, "08006", NULL},
     {12582, EL_ERR_UNIQUE, "23505", NULL},
     {13388, EL_ERR_CONNECT, "08001", NULL},
-    {13435, EL_ERR_CONNECT, "08001", NULL},  /* NotPrimaryNoSecondaryOk */
+    {13435, EL_ERR_CONNECT, "08001", NULL}, /* NotPrimaryNoSecondaryOk */
     {13436, EL_ERR_CONNECT, "08001", NULL},
-    {16755, EL_ERR_VALUE, "22000", NULL},    /* geometry */
-    {17280, EL_ERR_VALUE, "54000", NULL},    /* KeyTooLong */
+    {16755, EL_ERR_VALUE, "22000", NULL}, /* geometry */
+    {17280, EL_ERR_VALUE, "54000", NULL}, /* KeyTooLong */
     {17419, EL_ERR_VALUE, "54000", "documents have 16 MiB at the most"},
-    {40324, EL_ERR_SYNTAX, "42601", NULL},   /* unknown stage */
-    {40415, EL_ERR_SYNTAX, "42601", NULL},   /* unknown field of a command */
+    {40324, EL_ERR_SYNTAX, "42601", NULL}, /* unknown stage */
+    {40415, EL_ERR_SYNTAX, "42601", NULL}, /* unknown field of a command */
 };
 
 static const meaning *meaning_of(int code) {
@@ -101,29 +101,6 @@ static const meaning *meaning_of(int code) {
 /* }====== */
 
 /* {====== Parts of replies ====== */
-
-static bool field(const unsigned char *doc, size_t size, const char *name, unsigned type,
-                  mg_element *out) {
-    mg_field f = {name, strlen(name), false};
-    return el_mg_find(doc, size, &f, out) && (type == 0 || out->type == type);
-}
-
-static int64_t number_of(const mg_element *e) {
-    el_value v;
-    el_mg_decode(e, &v, NULL, NULL);
-    return v.type == EL_INT ? v.u.i : v.type == EL_FLOAT ? (int64_t)v.u.d : 0;
-}
-
-static bool number(const unsigned char *doc, size_t size, const char *name,
-                   int64_t *out) {
-    mg_element e;
-    if (!field(doc, size, name, 0, &e) ||
-        (e.type != MG_INT32 && e.type != MG_INT64 && e.type != MG_DOUBLE)) {
-        return false;
-    }
-    *out = number_of(&e);
-    return true;
-}
 
 static bool has_label(const bson_t *reply, const char *label) {
     return reply && mongoc_error_has_label(reply, label);
@@ -175,7 +152,7 @@ static void word_after(char *out, size_t size, const char *text, const char *lab
 static void put_columns(el_error *err, const unsigned char *doc, size_t size) {
     mg_element pattern, e;
     size_t at = 4, n = 0;
-    if (!field(doc, size, "keyPattern", MG_DOC, &pattern)) {
+    if (!el_mg_field(doc, size, "keyPattern", MG_DOC, &pattern)) {
         return;
     }
     while (el_mg_next(pattern.value, pattern.size, &at, &e) &&
@@ -191,8 +168,7 @@ static void name_index(el_error *err, const char *text, const unsigned char *doc
     word_after(ns, sizeof ns, text, "collection: ");
     const char *dot = strchr(ns, '.');
     if (dot) {
-        el_error_copy(err->table, sizeof err->table, dot + 1,
-                      (unsigned)strlen(dot + 1));
+        el_error_copy(err->table, sizeof err->table, dot + 1, (unsigned)strlen(dot + 1));
     }
     word_after(err->constraint, sizeof err->constraint, text, "index: ");
     put_columns(err, doc, size);
@@ -270,15 +246,17 @@ static int fail_link(mg_conn *c, const char *text, bool reached, el_error *err) 
         return el_fail(err, EL_ERR_CANCELED, 0, "MongoDB: the command was canceled");
     }
     if (!reached) {
-        return el_fail(err, EL_ERR_CONNECT, 0,
-                       "no connection to MongoDB at %s: %s; is it running there, and does "
-                       "MONGO_URI say so?",
-                       c->target, text);
+        return el_fail(
+            err, EL_ERR_CONNECT, 0,
+            "no connection to MongoDB at %s: %s; is it running there, and does "
+            "MONGO_URI say so?",
+            c->target, text);
     }
-    return el_fail(err, EL_ERR_LOST, 0,
-                   "the connection to MongoDB at %s broke during a command, which may have "
-                   "run: %s",
-                   c->target, text);
+    return el_fail(
+        err, EL_ERR_LOST, 0,
+        "the connection to MongoDB at %s broke during a command, which may have "
+        "run: %s",
+        c->target, text);
 }
 
 static int fail_client(mg_conn *c, const bson_error_t *why, const char *text,
@@ -325,8 +303,8 @@ static int fail_client(mg_conn *c, const bson_error_t *why, const char *text,
         break;
     }
     *state = "HY000";
-    return el_fail(err, why->domain == MONGOC_ERROR_TRANSACTION ? EL_ERR_MISUSE
-                                                               : EL_ERR_OTHER,
+    return el_fail(err,
+                   why->domain == MONGOC_ERROR_TRANSACTION ? EL_ERR_MISUSE : EL_ERR_OTHER,
                    code, "MongoDB: %s", text);
 }
 
@@ -358,8 +336,8 @@ static int fail_inside(mg_conn *c, const mg_element *e, const bson_t *reply,
     int64_t code = 0;
     mg_element message;
     const char *text = "it failed, and the server does not say why";
-    number(e->value, e->size, "code", &code);
-    if (field(e->value, e->size, "errmsg", MG_STRING, &message)) {
+    el_mg_number(e->value, e->size, "code", &code);
+    if (el_mg_field(e->value, e->size, "errmsg", MG_STRING, &message)) {
         text = (const char *)message.value + 4;
     }
     return fail_server(c, (int)code, text, reply, e->value, e->size, err);
@@ -370,12 +348,12 @@ int el_mg_check_writes(mg_conn *c, const bson_t *reply, int64_t *row, el_error *
     mg_element list, e;
     size_t at = 4;
     *row = -1;
-    if (field(doc, reply->len, "writeErrors", MG_ARRAY, &list) &&
+    if (el_mg_field(doc, reply->len, "writeErrors", MG_ARRAY, &list) &&
         el_mg_next(list.value, list.size, &at, &e) && e.type == MG_DOC) {
-        number(e.value, e.size, "index", row);
+        el_mg_number(e.value, e.size, "index", row);
         return fail_inside(c, &e, reply, err);
     }
-    if (field(doc, reply->len, "writeConcernError", MG_DOC, &e)) {
+    if (el_mg_field(doc, reply->len, "writeConcernError", MG_DOC, &e)) {
         return fail_inside(c, &e, reply, err);
     }
     return EL_OK;

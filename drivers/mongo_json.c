@@ -17,8 +17,8 @@ int el_mg_json_fail(const mg_json *j, const char *what, el_error *err) {
     char name[32];
     size_t at = (size_t)(j->p - j->start) + 1;
     if (j->hole) {
-        return el_fail(err, EL_ERR_SYNTAX, 0, "the command is no JSON at byte %zu: %s", at,
-                       what);
+        return el_fail(err, EL_ERR_SYNTAX, 0, "the command is no JSON at byte %zu: %s",
+                       at, what);
     }
     return el_fail(err, EL_ERR_VALUE, 0, "%s is no JSON at byte %zu: %s",
                    el_mg_arg_name(name, j->out), at, what);
@@ -230,7 +230,8 @@ static int put_number(mg_json *j, const char *key, size_t n, const char *end, bo
     }
     if (j->hole) {
         return el_mg_json_fail(
-            j, "an integer beyond 64 bits, or a float with more digits than it keeps", err);
+            j, "an integer beyond 64 bits, or a float with more digits than it keeps",
+            err);
     }
     return el_mg_put_decimal(j->out, key, n, j->p, len, err);
 }
@@ -280,9 +281,8 @@ static int next_member(mg_json *j, bool first, char close, el_error *err) {
         return EL_ROW;
     }
     if (c != ',') {
-        return el_mg_json_fail(j, close == '}' ? "',' or '}' is missing"
-                                               : "',' or ']' is missing",
-                               err);
+        return el_mg_json_fail(
+            j, close == '}' ? "',' or '}' is missing" : "',' or ']' is missing", err);
     }
     j->p++;
     return EL_ROW;
@@ -380,8 +380,7 @@ int el_mg_json_value(mg_json *j, const char *key, size_t n, el_error *err) {
 
 int el_mg_put_json(mg_buf *b, const char *key, size_t n, const char *text, size_t len,
                    int depth, el_error *err) {
-    mg_json j = {
-        .p = text, .start = text, .end = text + len, .out = b, .depth = depth};
+    mg_json j = {.p = text, .start = text, .end = text + len, .out = b, .depth = depth};
     int rc = el_mg_json_value(&j, key, n, err);
     if (rc == EL_OK && el_mg_json_peek(&j) >= 0) {
         rc = el_mg_json_fail(&j, "there is more after the value", err);

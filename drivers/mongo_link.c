@@ -233,10 +233,14 @@ static mongoc_stream_t *connect_stream(const mongoc_uri_t *uri,
     int32_t ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 4000);
     int64_t until = bson_get_monotonic_time() + (int64_t)ms * 1000;
     const char *text = NULL;
+    if (is_to_end(link)) {
+        bson_set_error(why, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
+                       "the command was canceled");
+        return NULL;
+    }
     mongoc_stream_t *inner = NULL, *buffered = NULL, *stream = NULL;
-    mongoc_socket_t *socket = host->family == AF_UNIX
-                                  ? connect_local(host->host, until)
-                                  : connect_host(host, until, &text);
+    mongoc_socket_t *socket = host->family == AF_UNIX ? connect_local(host->host, until)
+                                                      : connect_host(host, until, &text);
     if (!socket) {
         bson_set_error(why, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT, "%s: %s",
                        host->host_and_port, text ? text : strerror(errno));
@@ -293,11 +297,11 @@ static bool find_operation(const mg_conn *c, mongoc_client_t *client, mg_element
                            bson_t *reply) {
     static const mg_field first = {"cursor.firstBatch.0.opid", 24, true};
     bson_error_t why;
-    bson_t *command = BCON_NEW("aggregate", BCON_INT32(1), "pipeline", "[", "{",
-                               "$currentOp", "{", "}", "}", "{", "$match", "{", "lsid.id",
-                               BCON_BIN(BSON_SUBTYPE_UUID, c->lsid, sizeof c->lsid),
-                               "active", BCON_BOOL(true), "}", "}", "]", "cursor", "{",
-                               "}");
+    bson_t *command =
+        BCON_NEW("aggregate", BCON_INT32(1), "pipeline", "[", "{", "$currentOp", "{", "}",
+                 "}", "{", "$match", "{", "lsid.id",
+                 BCON_BIN(BSON_SUBTYPE_UUID, c->lsid, sizeof c->lsid), "active",
+                 BCON_BOOL(true), "}", "}", "]", "cursor", "{", "}");
     bool good = mongoc_client_command_simple(client, "admin", command, NULL, reply, &why);
     bson_destroy(command);
     return good && el_mg_find(bson_get_data(reply), reply->len, &first, id);

@@ -64,7 +64,7 @@ void el_mg_result_free(mg_result *r) {
 }
 
 bson_t *el_mg_result_reply(mg_result *r, el_error *err) {
-    mg_reply *reply = malloc(sizeof *reply);
+    mg_reply *reply = aligned_alloc(_Alignof(mg_reply), sizeof *reply);
     if (!reply) {
         el_fail(err, EL_ERR_NOMEM, 0, "no memory for a reply of the server");
         return NULL;

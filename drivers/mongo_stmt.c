@@ -9,9 +9,9 @@
 #include "mongo_driver.h"
 
 enum {
-    FIRST_BATCH = 100,         /* documents, of a stream */
+    FIRST_BATCH = 100, /* documents, of a stream */
     MAX_BATCH = 10000,
-    BATCH_BYTES = 256 * 1024   /* of a later batch */
+    BATCH_BYTES = 256 * 1024 /* of a later batch */
 };
 
 struct mg_stmt {
@@ -19,15 +19,15 @@ struct mg_stmt {
     mg_text *text;
     mg_buf command;
     mg_result *result;
-    mg_slot *slots;   /* one for each column */
-    size_t next;      /* row to fetch */
-    bool row;         /* next - 1 is the current one */
+    mg_slot *slots; /* one for each column */
+    size_t next;    /* row to fetch */
+    bool row;       /* next - 1 is the current one */
     bool stream;
     int64_t cursor;   /* on the server, 0: none */
     char *collection; /* of the cursor */
     char *db;
     uint32_t server;
-    int batch;        /* documents of the next one */
+    int batch; /* documents of the next one */
 };
 
 static const el_column document_column = {"document", 8, EL_DOC};
@@ -133,20 +133,11 @@ void el_mg_finalize(el_stmt *base) {
 
 /* {====== Replies ====== */
 
-static bool field(const unsigned char *doc, size_t size, const char *name, unsigned type,
-                  mg_element *out) {
-    mg_field f = {name, strlen(name), false};
-    return el_mg_find(doc, size, &f, out) && (type == 0 || out->type == type);
-}
-
+/* A count in a reply; 0 when it is not there. */
 static int64_t count_in(const unsigned char *doc, size_t size, const char *name) {
-    mg_element e;
-    el_value v = {.type = EL_NULL};
-    if (field(doc, size, name, 0, &e) &&
-        (e.type == MG_INT32 || e.type == MG_INT64 || e.type == MG_DOUBLE)) {
-        el_mg_decode(&e, &v, NULL, NULL);
-    }
-    return v.type == EL_INT ? v.u.i : v.type == EL_FLOAT ? (int64_t)v.u.d : 0;
+    int64_t n = 0;
+    el_mg_number(doc, size, name, &n);
+    return n;
 }
 
 static int fail_reply(el_error *err) {
@@ -160,8 +151,8 @@ static int read_batch(mg_stmt *s, const bson_t *reply, const char *name, el_erro
     mg_element cursor, list, e;
     size_t at = 4, before = s->result->nrows;
     const unsigned char *doc = bson_get_data(reply);
-    if (!field(doc, reply->len, "cursor", MG_DOC, &cursor) ||
-        !field(cursor.value, cursor.size, name, MG_ARRAY, &list)) {
+    if (!el_mg_field(doc, reply->len, "cursor", MG_DOC, &cursor) ||
+        !el_mg_field(cursor.value, cursor.size, name, MG_ARRAY, &list)) {
         return fail_reply(err);
     }
     s->cursor = count_in(cursor.value, cursor.size, "id");
@@ -184,8 +175,8 @@ static int read_batch(mg_stmt *s, const bson_t *reply, const char *name, el_erro
 static int keep_names(mg_stmt *s, const bson_t *reply, el_error *err) {
     mg_element cursor, ns;
     const unsigned char *doc = bson_get_data(reply);
-    if (!field(doc, reply->len, "cursor", MG_DOC, &cursor) ||
-        !field(cursor.value, cursor.size, "ns", MG_STRING, &ns)) {
+    if (!el_mg_field(doc, reply->len, "cursor", MG_DOC, &cursor) ||
+        !el_mg_field(cursor.value, cursor.size, "ns", MG_STRING, &ns)) {
         return fail_reply(err);
     }
     const char *text = (const char *)ns.value + 4, *dot = strchr(text, '.');
@@ -194,8 +185,9 @@ static int keep_names(mg_stmt *s, const bson_t *reply, el_error *err) {
     }
     s->db = strndup(text, (size_t)(dot - text));
     s->collection = strdup(dot + 1);
-    return s->db && s->collection ? EL_OK
-                                  : el_fail(err, EL_ERR_NOMEM, 0, "no memory for a cursor");
+    return s->db && s->collection
+               ? EL_OK
+               : el_fail(err, EL_ERR_NOMEM, 0, "no memory for a cursor");
 }
 
 /* Fetches one more batch. */
@@ -235,13 +227,14 @@ static int read_rows(mg_stmt *s, const bson_t *reply, el_error *err) {
         return EL_OK;
     }
     s->base.active = true;
-    if (s->text->verb == MG_MODIFY && !field(doc, reply->len, "value", MG_DOC, &e)) {
+    if (s->text->verb == MG_MODIFY &&
+        !el_mg_field(doc, reply->len, "value", MG_DOC, &e)) {
         return EL_OK; /* nothing matched */
     }
     if (s->text->verb == MG_MODIFY) {
         return el_mg_result_add(s->result, e.value, e.size, err);
     }
-    if (!field(doc, reply->len, "cursor", MG_DOC, &e)) {
+    if (!el_mg_field(doc, reply->len, "cursor", MG_DOC, &e)) {
         return el_mg_result_add(s->result, doc, reply->len, err);
     }
     s->batch = FIRST_BATCH;
@@ -270,7 +263,7 @@ static void count_affected(mg_stmt *s, const bson_t *reply) {
         s->base.affected = count_in(doc, reply->len, "n");
         break;
     case MG_MODIFY:
-        if (field(doc, reply->len, "lastErrorObject", MG_DOC, &e)) {
+        if (el_mg_field(doc, reply->len, "lastErrorObject", MG_DOC, &e)) {
             s->base.affected = count_in(e.value, e.size, "n");
         }
         break;

@@ -153,14 +153,10 @@ static mg_verb verb_of(const char *name) {
     static const struct {
         const char *name;
         mg_verb verb;
-    } verbs[] = {{"find", MG_FIND},
-                 {"aggregate", MG_AGGREGATE},
-                 {"count", MG_READ},
-                 {"distinct", MG_READ},
-                 {"insert", MG_INSERT},
-                 {"update", MG_UPDATE},
-                 {"delete", MG_DELETE},
-                 {"findAndModify", MG_MODIFY},
+    } verbs[] = {{"find", MG_FIND},           {"aggregate", MG_AGGREGATE},
+                 {"count", MG_READ},          {"distinct", MG_READ},
+                 {"insert", MG_INSERT},       {"update", MG_UPDATE},
+                 {"delete", MG_DELETE},       {"findAndModify", MG_MODIFY},
                  {"findandmodify", MG_MODIFY}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, name) == 0) {
@@ -214,8 +210,11 @@ static int read_sent(reader *r, size_t key, bool first, spots *s, el_error *err)
     if (el_mg_json_value(j, (const char *)t->names.p + key, n, err) != EL_OK) {
         return EL_FAIL;
     }
+    if (t->fixed.n < before + n + 2) {
+        return EL_OK; /* a hole */
+    }
     const unsigned char *value = t->fixed.p + before + n + 2;
-    size_t size = t->fixed.n > before + n + 2 ? t->fixed.n - before - n - 2 : 0;
+    size_t size = t->fixed.n - before - n - 2;
     if (first && size > 5 && t->fixed.p[before] == MG_STRING) {
         s->collection = t->names.n;
         return el_mg_put(&t->names, value + 4, size - 4, err);
@@ -267,8 +266,9 @@ static int read_command(reader *r, spots *s, el_error *err) {
     if (el_mg_json_expect(j, '}', err) != EL_OK) {
         return EL_FAIL;
     }
-    return el_mg_json_peek(j) < 0 ? EL_OK
-                                  : el_mg_json_fail(j, "there is more after the '}'", err);
+    return el_mg_json_peek(j) < 0
+               ? EL_OK
+               : el_mg_json_fail(j, "there is more after the '}'", err);
 }
 
 static void release(mg_text *t) {
@@ -353,14 +353,15 @@ static int put_batch(const mg_text *t, mg_buf *out, int batch, el_error *err) {
 
 int el_mg_text_bind(const mg_text *t, mg_buf *out, const el_value *args, int batch,
                     el_error *err) {
-    size_t start, done = 0, open[MG_MAX_DEPTH + 2];
+    size_t start, done = 0, open[MG_MAX_DEPTH + 2] = {0};
     int nopen = 0, given = 0, rc;
+    const unsigned char *fixed = t->fixed.p ? t->fixed.p : (const unsigned char *)"";
     out->n = 0;
     out->arg = 0;
     rc = el_mg_open_doc(out, &start, err);
     for (size_t i = 0; rc == EL_OK && i < t->nops; i++) {
         const mg_op *op = &t->ops[i];
-        rc = el_mg_put(out, t->fixed.p + done, op->at - done, err);
+        rc = el_mg_put(out, fixed + done, op->at - done, err);
         done = op->at;
         if (rc != EL_OK) {
             break;
@@ -376,7 +377,7 @@ int el_mg_text_bind(const mg_text *t, mg_buf *out, const el_value *args, int bat
             rc = el_mg_put_value(out, key, op->keylen, &args[given++], 0, err);
         }
     }
-    if (rc != EL_OK || el_mg_put(out, t->fixed.p + done, t->fixed.n - done, err) != EL_OK ||
+    if (rc != EL_OK || el_mg_put(out, fixed + done, t->fixed.n - done, err) != EL_OK ||
         put_batch(t, out, batch, err) != EL_OK) {
         return EL_FAIL;
     }

@@ -290,6 +290,8 @@ int el_mg_expose(mg_buf *out, const unsigned char *doc, size_t size, el_error *e
 
 /* {====== Decoding ====== */
 
+_Static_assert(MG_SCRATCH >= BSON_DECIMAL128_STRING, "a decimal fits");
+
 static void set_text(el_value *out, el_type type, const char *p, size_t n) {
     out->type = type;
     out->u.s.p = p;
@@ -311,12 +313,9 @@ static void decode_hex(el_value *out, el_type type, const unsigned char *p, size
 }
 
 static void decode_decimal(el_value *out, const unsigned char *p, char *scratch) {
-    char text[BSON_DECIMAL128_STRING];
     bson_decimal128_t number = {.low = get64(p), .high = get64(p + 8)};
-    bson_decimal128_to_string(&number, text);
-    size_t n = strlen(text);
-    memcpy(scratch, text, n);
-    set_text(out, EL_DECIMAL, scratch, n);
+    bson_decimal128_to_string(&number, scratch);
+    set_text(out, EL_DECIMAL, scratch, strlen(scratch));
 }
 
 static void decode_double(el_value *out, const unsigned char *p) {
@@ -408,6 +407,35 @@ void el_mg_iter(el_iter *out, const unsigned char *doc, size_t size, bool list) 
     out->size = size;
     w->at = 4;
     w->list = list;
+}
+
+/* }====== */
+
+/* {====== Fields of replies ====== */
+
+bool el_mg_field(const unsigned char *doc, size_t size, const char *name, unsigned type,
+                 mg_element *out) {
+    mg_field f = {name, strlen(name), false};
+    return el_mg_find(doc, size, &f, out) && out->type == type;
+}
+
+bool el_mg_number(const unsigned char *doc, size_t size, const char *name, int64_t *out) {
+    mg_element e;
+    el_value v;
+    if (el_mg_field(doc, size, name, MG_INT32, &e)) {
+        *out = (int32_t)get32(e.value);
+    } else if (el_mg_field(doc, size, name, MG_INT64, &e)) {
+        *out = (int64_t)get64(e.value);
+    } else if (el_mg_field(doc, size, name, MG_DOUBLE, &e)) {
+        decode_double(&v, e.value);
+        if (!(v.u.d > -9e18 && v.u.d < 9e18)) {
+            return false;
+        }
+        *out = (int64_t)v.u.d;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* }====== */

@@ -288,9 +288,9 @@ static int put_hex(mg_buf *b, const char *key, size_t n, const el_value *v,
     unsigned char bytes[16];
     size_t size = v->type == EL_UUID ? 16 : 12;
     if (!parse_hex(bytes, size, v->u.s.p, v->u.s.n)) {
-        return el_fail(err, EL_ERR_VALUE, 0, "%s is no %s: it takes %zu hexadecimal digits",
-                       el_mg_arg_name(name, b),
-                       v->type == EL_UUID ? "UUID" : "object id", 2 * size);
+        return el_fail(
+            err, EL_ERR_VALUE, 0, "%s is no %s: it takes %zu hexadecimal digits",
+            el_mg_arg_name(name, b), v->type == EL_UUID ? "UUID" : "object id", 2 * size);
     }
     if (v->type == EL_UUID) {
         return put_binary(b, key, n, BSON_SUBTYPE_UUID, bytes, size, err);

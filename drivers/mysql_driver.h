@@ -172,7 +172,9 @@ typedef struct my_cell {
     const char *text;       /* the bytes of the current row */
     unsigned long length;
     my_flag null, error;
-    char scratch[40]; /* times and big numbers as text */
+    unsigned char size;      /* in a packet; 0: its length stands before it */
+    const unsigned char *at; /* where it is in the packet; NULL: NULL */
+    char scratch[40];        /* times and big numbers as text */
     /* what the server said, to see whether the next execute says the same */
     enum enum_field_types field_type;
     unsigned field_flags, charset;
@@ -181,12 +183,25 @@ typedef struct my_cell {
 
 /* Rows that were read, and their memory (mysql_rows.c). */
 typedef struct my_rows {
-    el_rowset set;
+    el_rowset set;       /* packed, ... */
+    unsigned char **raw; /* ... or as they came: offsets of the cells, then their bytes */
+    size_t nraw, maxraw, nrows;
+    my_cell *cells; /* which read them; NULL: packed */
     struct my_block *blocks;
+    size_t block_size; /* of the next one */
 } my_rows;
 
 /* Empty, for rows of n columns; what *rows held is gone. */
 int el_my_rows_begin(my_rows **rows, int n, el_error *err);
+
+/* Rows come as they are, to be read as these cells are. */
+int el_my_rows_expect(my_rows *rows, const my_cell *cells, int n, el_error *err);
+
+/* Adds a row: its values, or what lies in the packet that the cells point into. */
+int el_my_rows_add(my_rows *rows, const el_value *values, el_error *err);
+int el_my_rows_add_raw(my_rows *rows, const my_cell *cells, int n,
+                       const unsigned char *end, el_error *err);
+
 void el_my_rows_free(my_rows *rows);
 
 /* Rows of a stream that made way for another statement (mysql_aside.c). */
@@ -211,11 +226,11 @@ struct my_stmt {
     my_aside *aside;  /* rows that are pulled from here, not off the wire */
     char *lent;       /* texts of the row that was pulled off the wire */
     size_t lent_size;
-    bool bound;       /* the client library knows `binds` */
-    bool row;         /* there is a current row; one that was pulled is in `values` */
-    bool pulled;      /* rows come one by one */
-    bool more;        /* further results follow on the wire */
-    bool misread;     /* a cell came as another type than the server said */
+    bool bound;  /* the client library knows `binds` */
+    bool row;    /* there is a current row; one that was pulled is in `values` */
+    bool pulled; /* rows come one by one */
+    bool more;   /* further results follow on the wire */
+    const unsigned char *row_end; /* where the row of the packet ends */
 };
 
 /* Binds all values; very long ones are left to el_my_send_long. */
@@ -250,6 +265,12 @@ void el_my_decode(my_cell *cell, el_value *out);
 /* Called by the client library: the cell of a row at *at, which moves on; NULL: NULL. */
 void el_my_cell_arrives(void *statement, unsigned column, unsigned char **at);
 
+/* Before the first of them; fails where they are not what `cells` say. */
+int el_my_expect_cells(my_stmt *s, el_error *err);
+
+/* Reads what lies in a packet at `p`, ready to be decoded. */
+void el_my_load_cell(my_cell *cell, const unsigned char *p);
+
 /* The next row off the wire into the cells: EL_ROW, EL_DONE or EL_FAIL. */
 int el_my_read_row(my_stmt *s, el_error *err);
 
@@ -280,7 +301,8 @@ int el_my_stream_row(my_stmt *s, el_value *out, el_error *err);
 void el_my_stream_end(my_stmt *s);
 
 /*
-** Reads the rest of c->stream, so that the link is free.  A failure of that stream is told
+** Reads the rest of c->stream, so that the link is free.  A failure of that stream is
+*told
 ** by its next fetch, and fails the caller's statement only where that can't run either.
 */
 int el_my_set_aside(my_conn *c, el_error *err);

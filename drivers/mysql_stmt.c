@@ -201,7 +201,28 @@ static int keep_row(my_stmt *s, el_error *err) {
     for (int i = 0; i < s->base.ncolumns; i++) {
         el_my_decode(&s->cells[i], &s->values[i]);
     }
-    return el_rowset_append(&s->rows->set, s->values, err);
+    return el_my_rows_add(s->rows, s->values, err);
+}
+
+/* The same for one that came in binary. */
+static int keep_fetched(my_stmt *s, el_error *err) {
+#if MY_CELLS_IN_PLACE
+    return el_my_rows_add_raw(s->rows, s->cells, s->base.ncolumns, s->row_end, err);
+#else
+    return keep_row(s, err);
+#endif
+}
+
+/* Before the first row in binary. */
+static int expect_rows(my_stmt *s, el_error *err) {
+    int rc = is_pulled(s) ? EL_OK : el_my_rows_begin(&s->rows, s->base.ncolumns, err);
+#if MY_CELLS_IN_PLACE
+    rc = rc == EL_OK ? el_my_expect_cells(s, err) : rc;
+    if (rc == EL_OK && !is_pulled(s)) {
+        rc = el_my_rows_expect(s->rows, s->cells, s->base.ncolumns, err);
+    }
+#endif
+    return rc;
 }
 
 static int keep_text_rows(my_stmt *s, MYSQL_RES *result, el_error *err) {
@@ -300,7 +321,7 @@ int el_my_read_row(my_stmt *s, el_error *err) {
         return mysql_stmt_errno(s->handle) ? el_my_fail_stmt(s, err)
                                            : el_my_fail(c, c->link, s->sql, s->len, err);
     }
-    if (MY_CELLS_IN_PLACE && !s->misread) {
+    if (MY_CELLS_IN_PLACE) {
         return EL_ROW;
     }
     return el_my_complete_row(s, err) == EL_OK ? EL_ROW : EL_FAIL;
@@ -321,14 +342,14 @@ static int read_result(my_stmt *s, el_error *err) {
     my_conn *c = (my_conn *)s->base.conn;
     s->base.active = true;
     s->next = 0;
-    if (is_pulled(s)) {
+    int rc = expect_rows(s, err);
+    if (rc == EL_OK && is_pulled(s)) {
         el_my_stream_begin(s);
         return EL_OK;
     }
-    int rc = el_my_rows_begin(&s->rows, s->base.ncolumns, err);
     my_begin(c);
     while (rc != EL_FAIL && (rc = el_my_read_row(s, err)) == EL_ROW) {
-        rc = keep_row(s, err);
+        rc = keep_fetched(s, err);
     }
     my_end(c);
     if (rc == EL_FAIL) { /* also INSERT ... RETURNING whose error comes after rows */
@@ -336,7 +357,7 @@ static int read_result(my_stmt *s, el_error *err) {
         return EL_FAIL;
     }
     if (s->verb == MY_VERB_WRITE) { /* RETURNING: a row for each that was written */
-        s->base.affected = (int64_t)s->rows->set.nrows;
+        s->base.affected = (int64_t)s->rows->nrows;
     }
     el_my_shrink(s);
     s->more = mysql_more_results(c->link);
@@ -378,7 +399,6 @@ int el_my_execute(el_stmt *base, const el_value *args, int nargs, el_error *err)
     my_conn *c = (my_conn *)base->conn;
     el_my_reset(base);
     base->affected = base->last_id = 0;
-    s->misread = false;
     if (nargs != base->nparams) {
         return el_fail(err, EL_ERR_MISUSE, 0,
                        "the statement has %d placeholders, %d values were given",
@@ -408,7 +428,7 @@ static int fetch_kept(my_stmt *s, el_error *err) {
         drop_result(s);
         return EL_FAIL;
     }
-    return s->next++ < s->rows->set.nrows ? EL_ROW : end_of_rows(s, err);
+    return s->next++ < s->rows->nrows ? EL_ROW : end_of_rows(s, err);
 }
 
 static int fetch_pulled(my_stmt *s, el_error *err) {
@@ -441,9 +461,8 @@ int el_my_row(el_stmt *base, el_value *out, el_error *err) {
     if (s->pulled) {
         return el_my_stream_row(s, out, err);
     }
-    const unsigned char *row = el_rowset_row(&s->rows->set, s->next - 1);
     for (int i = 0; i < base->ncolumns; i++) {
-        el_row_cell(row, base->ncolumns, i, &out[i]);
+        el_my_cell(s->rows, s->next - 1, i, &out[i]);
     }
     return EL_OK;
 }

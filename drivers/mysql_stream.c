@@ -18,6 +18,9 @@ enum {
 static int read_row(my_stmt *s, el_error *err) {
     int rc = el_my_read_row(s, err);
     for (int i = 0; rc == EL_ROW && i < s->base.ncolumns; i++) {
+#if MY_CELLS_IN_PLACE
+        el_my_load_cell(&s->cells[i], s->cells[i].at);
+#endif
         el_my_decode(&s->cells[i], &s->values[i]);
     }
     return rc;

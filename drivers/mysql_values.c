@@ -413,11 +413,6 @@ static int grow(my_stmt *s, unsigned column, el_error *err) {
 }
 
 int el_my_complete_row(my_stmt *s, el_error *err) {
-    if (s->misread) {
-        return el_fail(err, EL_ERR_OTHER, 0,
-                       "the server sent columns of other types than it had said: run "
-                       "the statement again");
-    }
     for (int i = 0; i < s->base.ncolumns; i++) {
         my_cell *cell = &s->cells[i];
         if (cell->form < MY_FORM_BIT || cell->null) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
 **
-** mysql_wire.c - cells read where they lie in the packet of their row: MariaDB's library
-** hands them over one by one, so nothing is copied on the way.
+** mysql_wire.c - cells as they lie in the packet of their row: MariaDB's library
+** tells where each begins.  Nothing is read before somebody asks for it.
 */
 #include <endian.h>
 #include <string.h>
@@ -90,52 +90,88 @@ static void read_bytes(my_cell *cell, unsigned char **at) {
     *at += cell->length;
 }
 
+static unsigned char size_of(enum enum_field_types type) {
+    switch ((int)type) {
+    case MYSQL_TYPE_TINY:
+        return 1;
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_YEAR:
+        return 2;
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONG:
+    case MYSQL_TYPE_FLOAT:
+        return 4;
+    case MYSQL_TYPE_LONGLONG:
+    case MYSQL_TYPE_DOUBLE:
+        return 8;
+    default:
+        return 0; /* in front of its bytes */
+    }
+}
+
+int el_my_expect_cells(my_stmt *s, el_error *err) {
+    for (int i = 0; i < s->base.ncolumns; i++) {
+        if (s->handle->fields[i].type != s->cells[i].field_type) {
+            return el_fail(err, EL_ERR_OTHER, 0,
+                           "column %d of the result is of another type than the server "
+                           "had said: run the statement again",
+                           i + 1);
+        }
+        s->cells[i].size = size_of(s->cells[i].field_type);
+    }
+    return EL_OK;
+}
+
 void el_my_cell_arrives(void *statement, unsigned column, unsigned char **at) {
     my_stmt *s = statement;
     my_cell *cell = &s->cells[column];
-    cell->null = at == NULL;
+    cell->at = at ? *at : NULL;
     if (!at) {
         return;
     }
-    switch ((int)s->handle->fields[column].type) {
-    case MYSQL_TYPE_TINY:
-        read_integer(cell, at, 1);
+    if (cell->size) {
+        *at += cell->size;
+    } else {
+        unsigned long n = read_length(at);
+        *at += n;
+    }
+    s->row_end = *at;
+}
+
+void el_my_load_cell(my_cell *cell, const unsigned char *p) {
+    cell->null = p == NULL;
+    if (!p) {
+        return;
+    }
+    unsigned char *at = (unsigned char *)(uintptr_t)p; /* only read */
+    switch (cell->form) {
+    case MY_FORM_BOOL:
+    case MY_FORM_INT:
+    case MY_FORM_UNSIGNED:
+        read_integer(cell, &at, cell->size);
         break;
-    case MYSQL_TYPE_SHORT:
-    case MYSQL_TYPE_YEAR:
-        read_integer(cell, at, 2);
-        break;
-    case MYSQL_TYPE_INT24:
-    case MYSQL_TYPE_LONG:
-        read_integer(cell, at, 4);
-        break;
-    case MYSQL_TYPE_LONGLONG:
-        read_integer(cell, at, 8);
-        break;
-    case MYSQL_TYPE_FLOAT: {
-        uint32_t bits = (uint32_t)read_number(at, 4);
+    case MY_FORM_FLOAT: {
+        uint32_t bits = (uint32_t)read_number(&at, 4);
         memcpy(&cell->fixed.f, &bits, sizeof bits);
         break;
     }
-    case MYSQL_TYPE_DOUBLE: {
-        uint64_t bits = read_number(at, 8);
+    case MY_FORM_DOUBLE: {
+        uint64_t bits = read_number(&at, 8);
         memcpy(&cell->fixed.d, &bits, sizeof bits);
         break;
     }
-    case MYSQL_TYPE_DATE:
-    case MYSQL_TYPE_NEWDATE:
-    case MYSQL_TYPE_DATETIME:
-    case MYSQL_TYPE_TIMESTAMP:
-        read_moment(cell, at);
+    case MY_FORM_DATE:
+    case MY_FORM_DATETIME:
+        read_moment(cell, &at);
         break;
-    case MYSQL_TYPE_TIME:
-        read_time(cell, at);
+    case MY_FORM_TIME:
+        read_time(cell, &at);
         break;
-    default:
-        read_bytes(cell, at);
+    case MY_FORM_BIT:
+    case MY_FORM_BYTES:
+        read_bytes(cell, &at);
+        break;
     }
-    /* A reader of another kind would take what is left of an earlier row. */
-    s->misread = s->misread || s->handle->fields[column].type != cell->field_type;
 }
 
 #endif

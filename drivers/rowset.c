@@ -138,9 +138,12 @@ void el_row_cell(const unsigned char *row, int ncols, int col, el_value *out) {
         memcpy(&out->u.d, cell, 8);
         break;
     case EL_LIST:
-    case EL_DOC:
-        memcpy(&out->u.nested, cell, sizeof out->u.nested);
+    case EL_DOC: {
+        const void *nested;
+        memcpy(&nested, cell, sizeof nested);
+        out->u.nested = nested;
         break;
+    }
     default: {
         const char *text;
         uint32_t n;
@@ -270,7 +273,7 @@ int el_rowset_append(el_rowset *rs, const el_value *values, el_error *err) {
     if (page == rs->npages && add_page(rs, err) != EL_OK) {
         return EL_FAIL;
     }
-    unsigned char *text = NULL;
+    unsigned char none[8], *text = none; /* nothing is written where n is 0 */
     if (n) {
         text = text_room(rs, n);
         if (!text) {

@@ -535,10 +535,11 @@ static int fail_system(sq_conn *c, int code, int system, el_error *err) {
     bool open = (code & 0xFF) == SQLITE_CANTOPEN;
     set_state(err, c->opening ? "08001" : "58030");
     return el_fail(err, EL_ERR_OTHER, code,
-                   "%s %s: %s; check that the file and its folder exist, and that this "
+                   "%s %s: %s; check that the file and its folder exist, %sthat this "
                    "user may read and write both",
                    open ? "can't open" : "can't read or write", c->path,
-                   system ? strerror(system) : sqlite3_errstr(code));
+                   system ? strerror(system) : sqlite3_errstr(code),
+                   open ? "and " : "that there is room for it, and ");
 }
 
 static int fail_by_code(sq_conn *c, int code, const char *text, el_error *err) {

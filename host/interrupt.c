@@ -122,7 +122,7 @@ static void on_sigint(int signal) {
 }
 
 /* Does nothing, which a child, unlike a signal that is ignored, does not inherit. */
-static void on_sigpipe(int signal) {
+static void on_failed_write(int signal) {
     (void)signal;
 }
 
@@ -183,9 +183,10 @@ void el_interrupt_install(lua_State *L) {
     main_state = running_state = L;
     install_coroutines(L);
     sigaction(SIGINT, &action, NULL);
-    action.sa_handler = on_sigpipe;
+    action.sa_handler = on_failed_write;
     action.sa_flags = SA_RESTART;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* a file at its limit is an error of the write */
 }
 
 void el_interrupt_remove(void) {

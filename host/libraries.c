@@ -23,6 +23,7 @@ static const struct {
     {"pg", "libpq", NULL, "PQlibVersion", NULL, NULL},
     {"mysql", "MariaDB Connector/C", "mysql_get_client_info", NULL, "mariadb_get_info",
      "libmysqlclient"},
+    {"mongo", "MongoDB C driver", "mongoc_get_version", NULL, NULL, NULL},
 };
 
 /* The file that `driver` came from, opened once more: it is loaded already. */

@@ -136,7 +136,8 @@ local function prepare(self, sql)
             kind = "unsupported",
             connection = self.name,
             driver = self.driver,
-            message = ("the connection '%s' keeps documents and takes no SQL"):format(self.name),
+            message = ("the connection '%s' keeps documents and takes no SQL; write queries with table(name) or a "
+                .. "model, and commands with collection(name) or command{ ... }"):format(self.name),
         })
     end
     local scan = require("eloquent.core.placeholder").scan
@@ -295,6 +296,30 @@ end
 ---@return eloquent.Query
 function Connection:table(name)
     return require("eloquent.query.builder").table(self, name)
+end
+
+--- A collection of a MongoDB connection, for what only MongoDB has.
+---
+---     eloquent.connection("mongo"):collection("places"):find({ name = "Bern" })
+---@param name string
+---@return eloquent.MongoCollection
+function Connection:collection(name)
+    return require("eloquent.mongo.native").collection(self, name)
+end
+
+--- Runs a command of MongoDB; returns the server's answer, or the documents of its cursor.
+---
+---     eloquent.connection("mongo"):command{ ping = 1 }
+---@param command table  eloquent.doc where the order matters: the command's name comes first
+---@return table
+function Connection:command(command)
+    return require("eloquent.mongo.native").command(self, command)
+end
+
+--- The names of the collections of a MongoDB database.
+---@return string[]
+function Connection:collections()
+    return require("eloquent.mongo.native").collections(self)
 end
 
 --- Runs `fn` in a transaction; see eloquent.transaction.

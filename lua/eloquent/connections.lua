@@ -74,12 +74,17 @@ function connections.for_model(model)
         return known
     end
     local connection = connections.get(model._connection_name)
-    if connection.kind ~= "sql" then
+    local wanted = model._kind or "sql"
+    if connection.kind ~= wanted then
         errors.raise({
             kind = "misuse",
-            message = ("%s is a SqlModel, and the connection '%s' is no SQL database; "
-                .. "give the model another connectionName"):format(model._name, connection.name),
+            message = (wanted == "sql" and "%s is a SqlModel, and the connection '%s' is no SQL database; "
+                .. "give the model another connectionName" or "%s is a MongoModel, and the connection '%s' is an SQL "
+                .. "database; give the model connectionName = \"mongo\""):format(model._name, connection.name),
         })
+    end
+    if wanted == "sql" then
+        model:_getShape():limit(connection.driver == "sqlite")
     end
     rawset(model, "_via", connection)
     settled[model] = true

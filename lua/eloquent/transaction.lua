@@ -72,13 +72,12 @@ local function pause(attempt)
     host.sleep(math.min(LONGEST_PAUSE, 0.01 * 2 ^ attempt) * (0.5 + math.random() / 2))
 end
 
---- Calls `fn` for one level; returns ok, then the results or the error. Nothing in it can
---- yield to the outside: other code would run inside a transaction that it doesn't know of.
-local function call(connection, fn)
+--- Nothing in `fn` can yield to the outside: other code would run inside a transaction that
+--- it doesn't know of.
+local function protect(connection, fn)
     local core = connection:core()
     running[#running + 1] = connection
     local results = table.pack(core:protect(fn, connection))
-    running[#running] = nil
     local why = results[2]
     if not results[1] and type(why) == "string" and why:find("yield across a C-call", 1, true) then
         results[2] = errors.new({
@@ -89,6 +88,22 @@ local function call(connection, fn)
         })
     end
     return results
+end
+
+--- Calls `fn` for one level; returns ok, then the results or the error. `failed` is the
+--- table for an error that comes from having no memory for another one: the level must be
+--- ended all the same.
+local function call(connection, fn, failed)
+    local level = #running
+    local ok, results = pcall(protect, connection, fn)
+    for i = #running, level + 1, -1 do
+        running[i] = nil
+    end
+    if ok then
+        return results
+    end
+    failed[2] = results
+    return failed
 end
 
 local function lost_error(connection)
@@ -112,13 +127,14 @@ end
 
 --- The outermost level, once. Returns ok, then the results or the error.
 local function attempt(connection, fn, isolation)
+    -- What takes memory comes first: nothing may fail between the begin and the call.
+    local notes, callbacks, failed = journal.new(), {}, { false, nil, n = 2 }
     connection:core():transact("begin", isolation)
     connection._depth = 1
-    connection._after_commit = {}
-    local notes = journal.new()
+    connection._after_commit = callbacks
     set_journal(connection, notes)
-    local results = call(connection, fn)
-    local callbacks, lost = connection._after_commit, connection._lost
+    local results = call(connection, fn, failed)
+    local lost = connection._lost
     connection._depth = 0
     connection._after_commit = false
     set_journal(connection, false)
@@ -131,7 +147,7 @@ local function attempt(connection, fn, isolation)
             ok, why = pcall(connection._core.transact, connection._core, "commit")
         end
         if not ok then
-            results = { false, why, n = 2 }
+            results, failed[2] = failed, why
         end
     end
     if results[1] then
@@ -165,12 +181,12 @@ local function nested(connection, fn)
     local depth = connection._depth
     local name = "eloquent_" .. depth
     local core = connection:core()
+    local callbacks, outer = #connection._after_commit, connection._journal
+    local notes, failed = journal.new(outer), { false, nil, n = 2 }
     core:transact("savepoint", name)
     connection._depth = depth + 1
-    local callbacks, outer = #connection._after_commit, connection._journal
-    local notes = journal.new(outer)
     set_journal(connection, notes)
-    local results = call(connection, fn)
+    local results = call(connection, fn, failed)
     connection._depth = depth
     set_journal(connection, outer)
     if results[1] then
@@ -181,12 +197,12 @@ local function nested(connection, fn)
     for i = #connection._after_commit, callbacks + 1, -1 do
         connection._after_commit[i] = nil
     end
-    journal.undo(notes)
+    local undone, why = pcall(journal.undo, notes)
     if is_open(connection) and not errors.is(results[2], "conflict") then
         core:transact("rollbackTo", name)
         core:transact("release", name)
     end
-    error(results[2], 0)
+    error(undone and results[2] or why, 0)
 end
 
 --- Runs `fn` in a transaction of the connection object.

@@ -21,10 +21,10 @@ typedef struct relay {
     pthread_t thread;
     int listener, port, target;
     atomic_bool stop;
-    atomic_int cut_after;     /* bytes from the driver, -1: never */
-    atomic_int hold_replies;  /* nothing comes back */
-    int pairs[MAX_PAIRS][2];
-    int npairs;
+    atomic_int cut_after;    /* bytes from the driver, -1: never */
+    atomic_int held;         /* links up to this number get no answers */
+    int pairs[MAX_PAIRS][3]; /* driver, server, number */
+    int npairs, accepted;
 } relay;
 
 static int connect_port(int port) {
@@ -52,7 +52,8 @@ static void close_all(relay *r) {
 }
 
 /* False when the pair is to be closed. */
-static bool pass_on(relay *r, int from, int to, bool up) {
+static bool pass_on(relay *r, int pair, bool up) {
+    int from = r->pairs[pair][up ? 0 : 1], to = r->pairs[pair][up ? 1 : 0];
     char bytes[65536];
     ssize_t n = recv(from, bytes, sizeof bytes, 0);
     int left = atomic_load(&r->cut_after);
@@ -66,7 +67,7 @@ static bool pass_on(relay *r, int from, int to, bool up) {
         }
         atomic_store(&r->cut_after, left - (int)n);
     }
-    if (!up && atomic_load(&r->hold_replies)) {
+    if (!up && r->pairs[pair][2] <= atomic_load(&r->held)) {
         return true;
     }
     for (ssize_t done = 0; done < n;) {
@@ -85,18 +86,19 @@ static void *relay_main(void *ud) {
         struct pollfd fds[1 + 2 * MAX_PAIRS] = {{.fd = r->listener, .events = POLLIN}};
         for (int i = 0; i < r->npairs; i++) {
             for (int k = 0; k < 2; k++) {
-                fds[1 + 2 * i + k] = (struct pollfd){.fd = r->pairs[i][k], .events = POLLIN};
+                fds[1 + 2 * i + k] =
+                    (struct pollfd){.fd = r->pairs[i][k], .events = POLLIN};
             }
         }
         int pairs = r->npairs;
-        if (poll(fds, (nfds_t)(1 + 2 * pairs), 10) <= 0) {
+        if (poll(fds, 1 + 2 * (nfds_t)pairs, 10) <= 0) {
             continue;
         }
         for (int i = pairs - 1; i >= 0; i--) {
             bool good = true;
             for (int k = 0; k < 2 && good; k++) {
                 if (fds[1 + 2 * i + k].revents) {
-                    good = pass_on(r, r->pairs[i][k], r->pairs[i][1 - k], k == 0);
+                    good = pass_on(r, i, k == 0);
                 }
             }
             if (!good) {
@@ -110,7 +112,8 @@ static void *relay_main(void *ud) {
         if (fds[0].revents && r->npairs < MAX_PAIRS) {
             int in = accept(r->listener, NULL, NULL), out = connect_port(r->target);
             r->pairs[r->npairs][0] = in;
-            r->pairs[r->npairs++][1] = out;
+            r->pairs[r->npairs][1] = out;
+            r->pairs[r->npairs++][2] = ++r->accepted;
         }
     }
     close_all(r);
@@ -243,8 +246,8 @@ static void killed_in_a_bulk_insert(void **state) {
     empty(direct, "links");
     relay_start(&r);
     el_conn *c = open_through(&r);
-    assert_int_equal(c->driver->bulk_begin(&b, c, "{\"insert\":\"links\",\"$fields\":[\"t\"]}", 1,
-                                           &err),
+    assert_int_equal(c->driver->bulk_begin(
+                         &b, c, "{\"insert\":\"links\",\"$fields\":[\"t\"]}", 1, &err),
                      EL_OK);
     char text[1000];
     memset(text, 'x', sizeof text);
@@ -263,29 +266,37 @@ static void killed_in_a_bulk_insert(void **state) {
     empty(direct, "links");
 }
 
+/* `text` with the collection's name in the place of %s. */
+static const char *into(const char *text, const char *name) {
+    static char out[200];
+    snprintf(out, sizeof out, text, name);
+    return out;
+}
+
 static void killed_in_a_transaction(void **state) {
     el_conn *direct = *state;
     relay r;
+    char name[40]; /* its own: the server may keep the transaction, and its locks */
     el_error err = {0};
-    /* a collection of its own: the server keeps the transaction for a minute */
-    run(direct, "{\"insert\":\"orphans\",\"documents\":[{\"a\":1}]}", NOARGS);
-    empty(direct, "orphans");
+    static const char insert[] = "{\"insert\":\"%s\",\"documents\":[{\"a\":1}]}";
+    snprintf(name, sizeof name, "orphans_%d", (int)getpid());
+    run(direct, into("{\"create\":\"%s\"}", name), NOARGS);
     relay_start(&r);
     el_conn *c = open_through(&r);
     assert_true(transact(c, EL_TX_BEGIN));
-    run(c, "{\"insert\":\"orphans\",\"documents\":[{\"a\":2}]}", NOARGS);
+    run(c, into(insert, name), NOARGS);
     assert_int_equal(c->driver->txstate(c), EL_TX_ACTIVE);
     relay_cut(&r);
-    run_failing(c, "{\"insert\":\"orphans\",\"documents\":[{\"a\":3}]}", NOARGS, &err);
+    run_failing(c, into(insert, name), NOARGS, &err);
     assert_true(err.kind == EL_ERR_LOST || err.kind == EL_ERR_CONNECT);
     assert_false(c->open);
     assert_int_equal(c->driver->txstate(c), EL_TX_NONE);
-    run_failing(c, "{\"insert\":\"orphans\",\"documents\":[{\"a\":4}]}", NOARGS, &err);
+    run_failing(c, into(insert, name), NOARGS, &err);
     assert_kind(&err, EL_ERR_CONNECT, NULL);
     el_error_clear(&err);
     assert_int_equal(c->driver->transact(c, EL_TX_COMMIT, NULL, &err), EL_FAIL);
     el_conn_release(c);
-    assert_int_equal(count(direct, "orphans"), 0);
+    assert_int_equal(count(direct, name), 0);
 }
 
 /* }====== */
@@ -302,8 +313,9 @@ static void transactions(void **state) {
     assert_true(transact(c, EL_TX_BEGIN));
     assert_int_equal(c->driver->txstate(c), EL_TX_ACTIVE);
     run(c, "{\"insert\":\"links\",\"documents\":[{\"_id\":1}]}", NOARGS);
-    assert_int_equal(scalar(c, "{\"aggregate\":\"links\",\"pipeline\":[{\"$count\":\"n\"}],"
-                               "\"cursor\":{},\"$fields\":[\"n\"]}",
+    assert_int_equal(scalar(c,
+                            "{\"aggregate\":\"links\",\"pipeline\":[{\"$count\":\"n\"}],"
+                            "\"cursor\":{},\"$fields\":[\"n\"]}",
                             NOARGS),
                      1);
     assert_int_equal(count(other, "links"), 0);
@@ -370,8 +382,8 @@ static void a_failed_transaction(void **state) {
 static void conflicting_writes(void **state) {
     el_conn *c = *state, *other = open_conn();
     el_error err;
-    static const char update[] =
-        "{\"update\":\"links\",\"updates\":[{\"q\":{\"_id\":1},\"u\":{\"$inc\":{\"n\":1}}}]}";
+    static const char update[] = "{\"update\":\"links\",\"updates\":[{\"q\":{\"_id\":1},"
+                                 "\"u\":{\"$inc\":{\"n\":1}}}]}";
     empty(c, "links");
     run(c, "{\"insert\":\"links\",\"documents\":[{\"_id\":1,\"n\":0}]}", NOARGS);
     assert_true(transact(c, EL_TX_BEGIN));
@@ -383,6 +395,62 @@ static void conflicting_writes(void **state) {
     assert_true(transact(other, EL_TX_ROLLBACK));
     assert_true(transact(c, EL_TX_COMMIT));
     el_conn_release(other);
+}
+
+/* }====== */
+
+/* {====== What servers answer when they are unwell ====== */
+
+/* The next command of that name fails so; servers for tests alone take this. */
+static void fail_next(el_conn *c, const char *command, int code, const char *label) {
+    char text[300];
+    snprintf(text, sizeof text,
+             "{\"configureFailPoint\":\"failCommand\",\"mode\":{\"times\":1},\"data\":{"
+             "\"failCommands\":[\"%s\"],\"errorCode\":%d,\"errorLabels\":[%s%s%s]},"
+             "\"$db\":\"admin\"}",
+             command, code, label ? "\"" : "", label ? label : "", label ? "\"" : "");
+    run(c, text, NOARGS);
+}
+
+static void codes_of_servers(void **state) {
+    el_conn *c = *state;
+    static const struct {
+        int code;
+        el_errkind kind;
+    } cases[] = {
+        {11601, EL_ERR_CANCELED}, {50, EL_ERR_CANCELED},    {112, EL_ERR_CONFLICT},
+        {13, EL_ERR_AUTH},        {24, EL_ERR_BUSY},        {43, EL_ERR_LOST},
+        {10334, EL_ERR_VALUE},    {20, EL_ERR_UNSUPPORTED}, {263, EL_ERR_UNSUPPORTED},
+        {2, EL_ERR_SYNTAX},       {424242, EL_ERR_OTHER},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        el_error err;
+        fail_next(c, "insert", cases[i].code, NULL);
+        run_failing(c, "{\"insert\":\"links\",\"documents\":[{\"a\":1}]}", NOARGS, &err);
+        assert_kind(&err, cases[i].kind, NULL);
+        assert_int_equal(err.code, cases[i].code);
+    }
+}
+
+/* Labels say more than codes: try again, or nobody knows. */
+static void labels_of_servers(void **state) {
+    el_conn *c = *state;
+    el_error err;
+    empty(c, "links");
+    fail_next(c, "insert", 2, "TransientTransactionError");
+    assert_true(transact(c, EL_TX_BEGIN));
+    run_failing(c, "{\"insert\":\"links\",\"documents\":[{\"a\":1}]}", NOARGS, &err);
+    assert_kind(&err, EL_ERR_CONFLICT, "40001");
+    assert_true(transact(c, EL_TX_ROLLBACK));
+    assert_true(transact(c, EL_TX_BEGIN));
+    run(c, "{\"insert\":\"links\",\"documents\":[{\"a\":1}]}", NOARGS);
+    el_conn *other = open_conn();
+    fail_next(other, "commitTransaction", 50, "UnknownTransactionCommitResult");
+    el_conn_release(other);
+    el_error_clear(&err);
+    assert_int_equal(c->driver->transact(c, EL_TX_COMMIT, NULL, &err), EL_FAIL);
+    assert_kind(&err, EL_ERR_LOST, "08007");
+    assert_int_equal(c->driver->txstate(c), EL_TX_NONE);
 }
 
 /* }====== */
@@ -419,14 +487,15 @@ static void cancels_what_runs(void **state) {
         run(c, "{\"ping\":1}", NOARGS);
         assert_int_equal(c->driver->cancel(c, &job.err), EL_OK); /* nothing runs */
         run(c, "{\"ping\":1}", NOARGS);
-        atomic_store(&r.hold_replies, 1);
+        atomic_store(&r.held, r.accepted);
         double begun = seconds();
         assert_int_equal(pthread_create(&thread, NULL, cancel_main, &job), 0);
         run_failing(c, texts[i], NOARGS, &err);
         assert_kind(&err, EL_ERR_CANCELED, "57014");
-        assert_true(seconds() - begun < 20);
+        assert_true(seconds() - begun < 5);
         pthread_join(thread, NULL);
-        atomic_store(&r.hold_replies, 0);
+        assert_int_equal(job.rc, EL_OK);
+        atomic_store(&r.held, 0);
         run(c, "{\"ping\":1}", NOARGS); /* the connection is of use again */
         relay_cut(&r);
         el_conn_release(c);
@@ -446,6 +515,8 @@ int main(void) {
         cmocka_unit_test(isolation_levels),
         cmocka_unit_test(a_failed_transaction),
         cmocka_unit_test(conflicting_writes),
+        cmocka_unit_test(codes_of_servers),
+        cmocka_unit_test(labels_of_servers),
         cmocka_unit_test(cancels_what_runs),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

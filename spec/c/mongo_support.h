@@ -124,8 +124,8 @@ static inline int64_t run(el_conn *c, const char *text, const el_value *args, in
 
 static inline void empty(el_conn *c, const char *collection) {
     char text[120];
-    snprintf(text, sizeof text, "{\"delete\":\"%s\",\"deletes\":[{\"q\":{},\"limit\":0}]}",
-             collection);
+    snprintf(text, sizeof text,
+             "{\"delete\":\"%s\",\"deletes\":[{\"q\":{},\"limit\":0}]}", collection);
     run(c, text, NOARGS);
 }
 

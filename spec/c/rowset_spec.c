@@ -245,6 +245,55 @@ static void no_columns_is_a_row_too(void **state) {
     arena_release(&a);
 }
 
+/* Walks bytes: each is a number. */
+static bool next_byte(el_iter *it, const char **key, size_t *keylen, el_value *out,
+                      el_iter *room) {
+    (void)room;
+    size_t at = (size_t)it->state.i;
+    if (at == it->size) {
+        return false;
+    }
+    *key = NULL;
+    *keylen = 0;
+    *out = (el_value){.type = EL_INT, .u.i = ((const unsigned char *)it->block)[at]};
+    it->state.i++;
+    return true;
+}
+
+/* Nested values are kept with the memory that they walk. */
+static void keeps_nested_values(void **state) {
+    (void)state;
+    arena a = {0};
+    el_rowset rs;
+    el_error e = {0};
+    el_rowset_init(&rs, 3, arena_alloc, &a);
+    for (size_t n = 0; n < 40; n++) {
+        unsigned char bytes[40];
+        memset(bytes, (int)n, sizeof bytes);
+        el_iter it = {.next = next_byte, .block = bytes, .size = n};
+        el_value row[] = {{.type = EL_TEXT, .u.s = {"text", n % 5}},
+                          {.type = EL_LIST, .u.nested = &it},
+                          {.type = EL_DOC, .u.nested = &it}};
+        assert_int_equal(el_rowset_append(&rs, row, &e), EL_OK);
+        memset(bytes, 0xFF, sizeof bytes); /* gone */
+    }
+    for (size_t n = 0; n < 40; n++) {
+        for (int column = 1; column <= 2; column++) {
+            el_value v, item;
+            const char *key;
+            size_t keylen, count = 0;
+            el_row_cell(el_rowset_row(&rs, n), 3, column, &v);
+            assert_int_equal(v.type, column == 1 ? EL_LIST : EL_DOC);
+            el_iter it = *v.u.nested, room;
+            for (; it.next(&it, &key, &keylen, &item, &room); count++) {
+                assert_int_equal(item.u.i, n);
+            }
+            assert_int_equal(count, n);
+        }
+    }
+    arena_release(&a);
+}
+
 static void refuses_what_does_not_fit(void **state) {
     (void)state;
     arena a = {0};
@@ -316,6 +365,7 @@ int main(void) {
         cmocka_unit_test(big_text_has_a_block_of_its_own),
         cmocka_unit_test(text_sizes_are_exact),
         cmocka_unit_test(no_columns_is_a_row_too),
+        cmocka_unit_test(keeps_nested_values),
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(survives_a_failing_allocator),
     };

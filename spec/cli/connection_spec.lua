@@ -39,7 +39,7 @@ describe("the connection that a script gets", function()
         assert.equal(1, r.status)
         assert.matches("postgres", r.stderr)
         assert.matches("mysql", r.stderr)
-        assert.matches('[Dd]id you mean "pg"', r.stderr)
+        assert.matches("did you mean 'pg'", r.stderr)
         assert.is_nil(helper.read(dir .. "/storage/app.sqlite"))
     end)
 
@@ -128,6 +128,60 @@ describe("Ctrl-C", function()
                 exit $status
             ]]):format(helper.quote(helper.binary())), { dir = dir, env = env })
             assert.equal("interrupted at script.lua:5\n", r.stderr)
+            assert.equal(130, r.status)
+        end)
+
+        it("undoes the transaction, and the server works on nothing more: " .. name, function()
+            local env = name == "pg" and server("PG", "PG") or name == "mysql" and server("MYSQL", "DB") or {}
+            env.DB_CONNECTION = name
+            local dir = helper.tmpdir()
+            local busy = {
+                pg = "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(6%'"
+                    .. " and pid <> pg_backend_pid()",
+                mysql = "select count(*) from information_schema.processlist where info like '%BENCHMARK(%'"
+                    .. " and id <> connection_id()",
+                sqlite = "select 0",
+            }
+            helper.write(dir, "before.lua", [[
+                local db = require("eloquent").connection()
+                db:script("drop table if exists interrupted_spec")
+                db:script("create table interrupted_spec (n integer)")
+                db:execute("insert into interrupted_spec values (1)")
+            ]])
+            helper.write(dir, "script.lua", ([[
+                local db = require("eloquent").connection()
+                db:transaction(function()
+                    db:execute("insert into interrupted_spec values (2)")
+                    print("ready")
+                    io.stdout:flush()
+                    db:scalar(%q)
+                end)
+            ]]):format(sql))
+            helper.write(dir, "after.lua", ([[
+                local db = require("eloquent").connection()
+                local clock = require("eloquent").clock
+                local started = clock()
+                repeat until db:scalar(%q) == 0 or clock() - started > 5
+                db:execute("insert into interrupted_spec values (3)") -- no lock is left
+                print(db:scalar("select sum(n) from interrupted_spec"), clock() - started < 5)
+                db:script("drop table interrupted_spec")
+            ]]):format(busy[name]))
+            local r = helper.shell(([[
+                %s run before.lua || exit 99
+                env --default-signal=INT %s run script.lua >out &
+                pid=$!
+                while ! grep -q ready out 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.05; done
+                sleep 0.3
+                kill -INT $pid
+                (sleep 20 && kill -KILL $pid) 2>/dev/null &
+                wait $pid
+                status=$?
+                kill $! 2>/dev/null
+                %s run after.lua
+                exit $status
+            ]]):gsub("%%s", function() return helper.quote(helper.binary()) end), { dir = dir, env = env })
+            assert.matches("^interrupted at script%.lua:[26]\n$", r.stderr) -- the statement, or its transaction
+            assert.equal("4\ttrue\n", r.stdout)
             assert.equal(130, r.status)
         end)
     end

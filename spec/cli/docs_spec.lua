@@ -324,9 +324,33 @@ end
 
 -- }======
 
+-- Pages with blocks for MongoDB run there, too, in a database that is empty.
+local function is_on_mongo(page)
+    for _, block in ipairs(page.blocks) do
+        if block.engines and block.engines.mongo then
+            return true
+        end
+    end
+    return false
+end
+
+local function empty_mongo()
+    local env = { DB_CONNECTION = "mongo", MONGO_URI = os.getenv("EL_SPEC_MONGO_URI"), MONGO_DB = DATABASE }
+    local result = helper.run_code("require('eloquent').connection():command{ dropDatabase = 1 }", { env = env })
+    assert(result.status == 0, result.stderr)
+    return env
+end
+
 for _, path in ipairs(pages) do
     describe(path .. ":", function()
         local page = load_page(path)
+
+        if is_on_mongo(page) then
+            it("its examples on mongo", function()
+                assert(os.getenv("EL_SPEC_MONGO_URI"), "no server: run script/servers start")
+                run_page(page, "mongo", empty_mongo())
+            end)
+        end
 
         it("its examples on sqlite", function()
             run_page(page, "sqlite", {})

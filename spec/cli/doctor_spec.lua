@@ -101,4 +101,33 @@ describe("eloquent doctor", function()
             assert.not_matches("wr0ng", r.stdout)
         end)
     end
+
+    it("reaches a MongoDB server and says whether it has transactions", function()
+        local env = {
+            DB_CONNECTION = "mongo",
+            MONGO_DB = "eloquent_spec",
+            MONGO_URI = assert(
+                os.getenv("EL_SPEC_MONGO_URI"),
+                "no server: script/servers start, then eval \"$(script/servers env)\""
+            ),
+        }
+        local r, _, found = ask(env)
+        assert.equal(0, r.status)
+        assert.equal("works", found.mongo.state)
+        assert.matches("^%d+%.%d+", found.mongo.version)
+        assert.matches("^yes, replica set", found.mongo.transactions)
+        env.MONGO_URI = os.getenv("EL_SPEC_MONGO_SECURE_URI")
+        r, _, found = ask(env)
+        assert.equal(0, r.status)
+        assert.matches("^no: ", found.mongo.transactions)
+        env.MONGO_URI = env.MONGO_URI:gsub("eloquent:[^@]*@", "eloquent:wr0ng@")
+        r, _, found = ask(env)
+        assert.equal(4, r.status)
+        assert.equal("auth", found.mongo.kind)
+        assert.not_matches("wr0ng", r.stdout)
+        env.MONGO_URI = "mongodb://127.0.0.1:1"
+        r, _, found = ask(env)
+        assert.equal(4, r.status)
+        assert.equal("connect", found.mongo.kind)
+    end)
 end)

@@ -10,7 +10,7 @@ local failure = engines.failure
 
 engines.suite("bulk", function(engine)
     local it = engine.it
-    local Item = eloquent.SqlModel "Item" {
+    local Item = engine.model "Item" {
         tableName = "bulk_items",
         connectionName = engine.name,
         schema = {
@@ -21,7 +21,7 @@ engines.suite("bulk", function(engine)
             price = column("decimal", nil, { precision = 10, scale = 2 }),
         },
     }
-    local Stamped = eloquent.SqlModel "Stamped" {
+    local Stamped = engine.model "Stamped" {
         tableName = "bulk_stamped",
         connectionName = engine.name,
         schema = {
@@ -66,22 +66,28 @@ engines.suite("bulk", function(engine)
         assert.same({ "a x 1 nil", "b none 1 nil", "c none 7 nil", "d y 8 1.50" }, seen)
     end)
 
+    -- A server in Python takes minutes for what others do in a second.
+    local function size(n)
+        return engine.name == "mongo" and n // 50 or n
+    end
+
     it("any number of rows, in one transaction", function()
+        local n, more = size(30000), size(5000)
         local rows = {}
-        for i = 1, 30000 do
+        for i = 1, n do
             rows[i] = { code = "c" .. i, count = i, label = "l" .. i }
         end
-        assert.equal(30000, Item:insert(rows))
-        assert.equal(30000, Item:count())
-        assert.equal(30000 * 30001 // 2, Item:sum("count"))
-        assert.equal("l29999", item("c29999").label)
+        assert.equal(n, Item:insert(rows))
+        assert.equal(n, Item:count())
+        assert.equal(n * (n + 1) // 2, Item:sum("count"))
+        assert.equal("l" .. n - 1, item("c" .. n - 1).label)
         local again = {}
-        for i = 1, 5000 do
+        for i = 1, more do
             again[i] = { code = "d" .. i }
         end
-        again[4999].code = "c1"
+        again[more - 1].code = "c1"
         assert.equal("unique", failure(Item.insert, Item, again).kind)
-        assert.equal(30000, Item:count())
+        assert.equal(n, Item:count())
     end)
 
     it("a wrong value is found before anything is sent", function()
@@ -107,7 +113,8 @@ engines.suite("bulk", function(engine)
     local function statements(fn)
         local seen = {}
         db:listen(function(statement)
-            if statement.sql:lower():find("into ", 1, true) or statement.sql:find("^COPY") then
+            if statement.sql:lower():find("into ", 1, true) or statement.sql:find("^COPY")
+                or statement.sql:find('^{"insert"') then
                 seen[#seen + 1] = statement
             end
         end)
@@ -169,6 +176,26 @@ engines.suite("bulk", function(engine)
         assert.equal(0, Item:count())
         rows[444] = { code = "x", count = 5 }
         assert.equal(500, Item:insert(rows))
+    end)
+
+    it("a wrong value among a few names its row, too", function()
+        local function refused(verb, ...)
+            local err = failure(Item[verb], Item, { { code = "a", count = 1 }, { code = "b", count = "many" } }, ...)
+            assert.equal("value", err.kind)
+            assert.equal(2, err.row, verb)
+            assert.matches("^row 2: Item.count expects an integer", err.message)
+            assert.equal(0, Item:count())
+        end
+        refused("insert")
+        refused("insertOrIgnore")
+        refused("upsert", "code")
+        refused("createMany")
+        local err = failure(Item.createMany, Item, { { code = "a" }, { code = "b" }, { code = "a" } })
+        assert.equal("unique", err.kind)
+        assert.equal(3, err.row)
+        assert.equal(0, Item:count())
+        err = failure(Item.insert, Item, { { code = "a", count = "many" } })
+        assert.is_nil(err.row)
     end)
 
     it("a unique violation among many names its row where the engine tells", function()
@@ -265,7 +292,7 @@ engines.suite("bulk", function(engine)
     end)
 
     it("many rows with long values", function()
-        local Long = eloquent.SqlModel "Long" {
+        local Long = engine.model "Long" {
             tableName = "bulk_long",
             connectionName = engine.name,
             schema = { id = column("increments"), words = column("text"), bytes = column("binary") },
@@ -327,6 +354,9 @@ engines.suite("bulk", function(engine)
         assert.equal(77, Item:insertGetId({ id = 77, code = "c" }))
         assert.equal(26, #Stamped:insertGetId({ code = "a" }))
         assert.equal("a", Stamped:find(Stamped:first().id).code)
+    end)
+
+    it("insertGetId of a table without a model", function()
         assert.equal(1, db:table("bulk_items"):where("id", db:table("bulk_items"):insertGetId({ code = "z" })):count())
     end)
 
@@ -393,13 +423,14 @@ engines.suite("bulk", function(engine)
     end)
 
     it("upsert of many rows", function()
+        local n = size(12000)
         local rows = {}
-        for i = 1, 12000 do
+        for i = 1, n do
             rows[i] = { code = "c" .. i, count = i }
         end
         Item:insert({ code = "c7", count = 0 })
-        assert.equal(12000, Item:upsert(rows, "code", { "count" }))
-        assert.equal(12000, Item:count())
+        assert.equal(n, Item:upsert(rows, "code", { "count" }))
+        assert.equal(n, Item:count())
         assert.equal(7, item("c7").count)
     end)
 
@@ -426,7 +457,7 @@ engines.suite("bulk", function(engine)
     end)
 
     it("upsert sees that keys are the same through all their spellings", function()
-        local Keyed = eloquent.SqlModel "Keyed" {
+        local Keyed = engine.model "Keyed" {
             tableName = "bulk_keyed",
             connectionName = engine.name,
             schema = {
@@ -495,4 +526,4 @@ engines.suite("bulk", function(engine)
         assert.equal(0, Item:count())
         assert.equal(1, Item:create({ code = "c" }).id)
     end)
-end)
+end, "documents")

@@ -23,7 +23,7 @@ end
 
 engines.suite("crud", function(engine)
     local it = engine.it
-    local User = eloquent.SqlModel "User" {
+    local User = engine.model "User" {
         tableName = "crud_users",
         connectionName = engine.name,
         schema = {
@@ -40,7 +40,7 @@ engines.suite("crud", function(engine)
         },
         timestamps = true,
     }
-    local Tag = eloquent.SqlModel "Tag" {
+    local Tag = engine.model "Tag" {
         tableName = "crud_tags",
         connectionName = engine.name,
         schema = {
@@ -48,7 +48,7 @@ engines.suite("crud", function(engine)
             label = column("string", 50),
         },
     }
-    local Token = eloquent.SqlModel "Token" {
+    local Token = engine.model "Token" {
         tableName = "crud_tokens",
         connectionName = engine.name,
         schema = {
@@ -56,7 +56,7 @@ engines.suite("crud", function(engine)
             note = column("string", 50),
         },
     }
-    local Defaults = eloquent.SqlModel "Defaults" {
+    local Defaults = engine.model "Defaults" {
         tableName = "crud_defaults",
         connectionName = engine.name,
         schema = { id = column("bigIncrements"), n = column("integer", nil, { default = 5 }) },
@@ -329,6 +329,28 @@ engines.suite("crud", function(engine)
         assert.is_not_nil(changes.updated_at)
     end)
 
+    it("a negative zero is another float than zero", function()
+        local Zero = engine.model "Zero" {
+            tableName = "crud_zeros",
+            connectionName = engine.name,
+            schema = { id = column("increments"), v = column("double") },
+        }
+        engine:tables(Zero)
+        local zero = Zero:find(Zero:create({ v = 0.0 }).id)
+        zero.v = 0.0
+        assert.is_false(zero:isDirty("v"))
+        zero.v = 0
+        assert.is_false(zero:isDirty("v"))
+        zero.v = -0.0
+        assert.is_true(zero:isDirty("v"))
+        zero:save()
+        assert.is_false(zero:isDirty())
+        local found = Zero:find(zero.id) -- some engines keep no negative zero; none makes another number of it
+        assert.equal(0, found.v)
+        found.v = found.v
+        assert.is_false(found:isDirty())
+    end)
+
     it("a record read from the database tracks the same way", function()
         User:create({ name = "Ada", age = 36 })
         local user = User:first()
@@ -479,4 +501,4 @@ engines.suite("crud", function(engine)
     end)
 
     -- }}}
-end)
+end, "documents")

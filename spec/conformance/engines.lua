@@ -6,6 +6,7 @@
 
 local Connection = require("eloquent.connection")
 local connections = require("eloquent.connections")
+local eloquent = require("eloquent")
 local env = require("eloquent.core.env")
 local errors = require("eloquent.core.errors")
 local helper = require("spec.helper")
@@ -20,9 +21,11 @@ local describe, it, teardown = busted.describe, busted.it, busted.teardown
 local engines = {}
 
 ---@class eloquent.SpecEngine
----@field name "sqlite"|"pg"|"mysql"  also the name of its connection
+---@field name "sqlite"|"pg"|"mysql"|"mongo"  also the name of its connection
 ---@field options table<string, string>
 ---@field has_server boolean
+---@field fraction fun(n: integer): string
+---@field model fun(name: string)  SqlModel, or MongoModel where the engine keeps documents
 local Engine = {}
 Engine.__index = Engine
 
@@ -37,6 +40,14 @@ local function server_options(prefix)
         if not options[key:lower()] then
             return nil, name
         end
+    end
+    return options
+end
+
+local function mongo_options()
+    local options = { uri = os.getenv("EL_SPEC_MONGO_URI"), db = os.getenv("EL_SPEC_MONGO_DB") }
+    if not options.uri or not options.db then
+        return nil, options.uri and "EL_SPEC_MONGO_DB" or "EL_SPEC_MONGO_URI"
     end
     return options
 end
@@ -59,8 +70,9 @@ local function resolved(engine, name, changes)
     for key, value in pairs(changes or {}) do
         options[key] = value or nil
     end
-    local target = options.path or ("%s:%s/%s"):format(options.host, options.port, options.name)
-    return { name = name, driver = engine.name, kind = "sql", target = target, options = options }
+    local target = options.path or options.uri or ("%s:%s/%s"):format(options.host, options.port, options.name)
+    local kind = engine.name == "mongo" and "mongo" or "sql"
+    return { name = name, driver = engine.name, kind = kind, target = target, options = options }
 end
 
 ---@type table<string, eloquent.SpecEngine>
@@ -95,6 +107,15 @@ end
 --- Makes the tables of these models anew, empty; what refers to others comes last.
 function Engine:tables(...)
     local models = { ... }
+    if self.name == "mongo" then
+        for _, model in ipairs(models) do
+            model:truncate()
+            model:collection():drop()
+            self:db():command({ create = model._table })
+            model:createIndexes()
+        end
+        return
+    end
     for i = #models, 1, -1 do
         self:schema():dropIfExists(models[i])
     end
@@ -107,7 +128,9 @@ end
 ---@return table<string, string>
 function Engine:environment()
     local variables = { DB_CONNECTION = self.name }
-    if not self.has_server then
+    if self.name == "mongo" then
+        return { DB_CONNECTION = "mongo", MONGO_URI = self.options.uri, MONGO_DB = self.options.db }
+    elseif not self.has_server then
         variables.SQLITE_PATH = self.options.path
         return variables
     end
@@ -156,7 +179,7 @@ local function case_of(suite, engine, seen)
     end
 end
 
-local titles = { sqlite = "SQLite", pg = "PostgreSQL", mysql = "MySQL" }
+local titles = { sqlite = "SQLite", pg = "PostgreSQL", mysql = "MySQL", mongo = "MongoDB" }
 
 local function new(name, options)
     local engine = setmetatable({
@@ -164,6 +187,11 @@ local function new(name, options)
         title = titles[name],
         options = options,
         has_server = name ~= "sqlite",
+        -- The n-th of the shortest times that a timestamp tells apart.
+        fraction = function(n)
+            return (name == "mongo" and ".%03d" or ".%06d"):format(n)
+        end,
+        model = name == "mongo" and eloquent.MongoModel or eloquent.SqlModel,
     }, Engine)
     by_name[name] = engine
     return engine
@@ -194,13 +222,18 @@ end
 --- engine.it, so that quirks.lua is heard.
 ---@param suite string  name of the suite, as in quirks.lua
 ---@param body fun(engine: eloquent.SpecEngine)
-function engines.suite(suite, body)
+---@param stores? "documents"  also on MongoDB; the suite makes its models by engine.model
+function engines.suite(suite, body, stores)
     local seen = {}
     run(suite, "sqlite", sqlite_options(), nil, seen, body)
     local options, missing = server_options("PG")
     run(suite, "pg", options, missing, seen, body)
     options, missing = server_options("MYSQL")
     run(suite, "mysql", options, missing, seen, body)
+    if stores == "documents" then
+        options, missing = mongo_options()
+        run(suite, "mongo", options, missing, seen, body)
+    end
     describe(suite, function()
         it("has no quirk that names no case", function()
             for name in pairs(quirks[suite] or {}) do
@@ -208,6 +241,15 @@ function engines.suite(suite, body)
             end
         end)
     end)
+end
+
+--- Runs `body(engine)` for one engine, for what only that one has.
+---@param suite string
+---@param name "mongo"
+---@param body fun(engine: eloquent.SpecEngine)
+function engines.only(suite, name, body)
+    local options, missing = mongo_options()
+    run(suite, name, options, missing, {}, body)
 end
 
 --- Runs `fn`, which has to raise an error object, and returns that.

@@ -43,6 +43,18 @@ engines.suite("journal", function(engine)
         assert.equal("undo", why)
     end
 
+    --- Saves a record that the database refuses. PostgreSQL goes on from a savepoint only.
+    local function refused(record)
+        local function save()
+            record:save()
+        end
+        if engine.name == "pg" then
+            assert.is_false(pcall(db.transaction, db, save))
+        else
+            assert.is_false(pcall(save))
+        end
+    end
+
     --- Fails unless an existing record knows its row, and a new one has none.
     local function agrees(Model, record, what)
         local key = record:getOriginal("id")
@@ -245,6 +257,113 @@ engines.suite("journal", function(engine)
         agrees(Model, bob, "saved")
     end
 
+    function cases.created_then_dirty(Model)
+        local ada, bob
+        rolled_back(function()
+            ada = Model:create({ owner = "Ada" })
+            ada.label = "x"
+            bob = Model:new({ coins = 2 })
+            bob.owner = "Ada"
+            refused(bob)
+            bob.owner, bob.label = "Bob", "b"
+            bob:save()
+            bob.score = 1.5
+        end)
+        assert.equal("x", ada.label)
+        assert.same({ owner = "Bob", coins = 2, label = "b", score = 1.5 }, bob:getDirty())
+        ada:save()
+        assert.equal("x", Model:find(ada.id).label)
+    end
+
+    function cases.refused_then_dirty(Model)
+        Model:create({ owner = "Ada" })
+        local ada = Model:new({ owner = "Ada" })
+        rolled_back(function()
+            refused(ada)
+            ada.label = "x"
+        end)
+        assert.same({ owner = "Ada", label = "x" }, ada:getDirty())
+    end
+
+    function cases.created_then_deleted(Model)
+        local ada, bob
+        rolled_back(function()
+            ada = Model:create({ owner = "Ada" })
+            ada:delete()
+            bob = Model:create({ owner = "Bob" })
+            db:transaction(function()
+                bob:delete()
+            end)
+        end)
+        assert.same({ owner = "Ada" }, ada:getDirty())
+        assert.same({ owner = "Bob" }, bob:getDirty())
+    end
+
+    function cases.not_selected(Model)
+        local id = Model:create({ owner = "Ada", coins = 1 }).id
+        local ada = Model:select("id", "owner"):where("id", id):first()
+        rolled_back(function()
+            ada.coins = 5
+            ada:save()
+        end)
+        assert.is_true(ada:isDirty("coins"))
+        ada:save()
+        assert.equal(5, Model:find(id).coins)
+    end
+
+    function cases.read_again(Model)
+        local ada = Model:find(Model:create({ owner = "Ada", coins = 1 }).id)
+        rolled_back(function()
+            ada.coins = 2
+            ada:save()
+            Model:where("id", ada.id):update({ label = "x" })
+            ada:refresh()
+            ada.score = 0.5
+            ada:save()
+        end)
+        assert.same({ coins = 2, score = 0.5 }, ada:getDirty())
+    end
+
+    function cases.told_by_a_listener(Model)
+        local ada = Model:new({ owner = "Ada" })
+        local function listening(verb, fn, tell)
+            db:listen(function(statement)
+                if statement.sql:find(verb, 1, true) then
+                    tell()
+                end
+            end)
+            local ok, why = pcall(fn)
+            db:listen(nil)
+            return ok or why
+        end
+        local function raise()
+            error("told", 0)
+        end
+        local function save()
+            ada:save()
+        end
+        assert.equal("told", listening("insert", save, raise))
+        assert.is_true(ada:exists())
+        save()
+        assert.equal(1, Model:count())
+        ada.coins = 2
+        assert.is_true(listening("update", save, function()
+            ada.coins, ada.label = 3, "x"
+        end))
+        assert.same({ coins = 3, label = "x" }, ada:getDirty())
+        agrees(Model, ada, "saved")
+        assert.equal("told", listening("delete", function()
+            ada:delete()
+        end, raise))
+        assert.is_false(ada:exists())
+    end
+
+    function cases.negative_zero(Model)
+        local ada = Model:create({ owner = "Ada", coins = 1, score = 0.0 })
+        ada.score = -0.0
+        assert.is_true(ada:isDirty("score"))
+    end
+
     --- Levels of transactions opened, kept and undone at random, with records that are
     --- created, changed, saved, deleted and read in each.
     local function wander(Model, seed)
@@ -326,6 +445,44 @@ engines.suite("journal", function(engine)
                     case(Model)
                 end)
             end
+            it("lets a finaliser write to the record that is being written", function()
+                warm(Model)
+                local record = Model:find(Model:create({ owner = "Ada", coins = 0 }).id)
+                --- Calls `fn`, and `meanwhile` from a finaliser in the middle of it.
+                local function interrupted(fn, meanwhile)
+                    local met = false
+                    collectgarbage("generational")
+                    setmetatable({}, {
+                        __gc = function()
+                            meanwhile()
+                            met = true
+                        end,
+                    })
+                    collectgarbage("restart") -- the next block that is taken makes it collect
+                    fn()
+                    local at_once = met
+                    collectgarbage("incremental")
+                    assert.is_true(at_once)
+                end
+                interrupted(function()
+                    record.coins = 1
+                end, function()
+                    record.label, record.score = "gc", 9.5
+                end)
+                assert.same({ coins = 1, label = "gc", score = 9.5 }, record:getDirty())
+                record:save()
+                agrees(Model, record, "saved")
+                record = Model:find(record.id)
+                record.coins = 2
+                interrupted(function()
+                    record:save()
+                end, function()
+                    record.label = "late"
+                end)
+                agrees(Model, record, "saved meanwhile")
+                assert.equal("late", record.label)
+            end)
+
             it("agrees with the rows after any walk through levels", function()
                 for seed = 1, engine.has_server and 60 or 400 do
                     wander(Model, seed)

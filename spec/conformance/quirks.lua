@@ -56,6 +56,7 @@ local function loses(case, reasons)
         "insert of many rows",
         "save and update, from and to NULL",
         "raw access",
+        "raw access, written",
     }) do
         quirks.values[("%s by %s"):format(case, way)] = reasons
     end
@@ -70,5 +71,105 @@ loses("text with a zero byte", { pg = "a text of PostgreSQL holds no zero byte; 
 loses("json, floats with an exponent", {
     pg = "jsonb keeps numbers as NUMERIC and writes all their digits",
 })
+
+-- {{{ MongoDB
+
+local function on_mongo(suite, reason, names)
+    local cases = quirks[suite] or {}
+    quirks[suite] = cases
+    for _, name in ipairs(names) do
+        local engines = {}
+        for engine, why in pairs(cases[name] or {}) do
+            engines[engine] = why
+        end
+        engines.mongo = reason
+        cases[name] = engines
+    end
+end
+
+local no_sql <const> = "MongoDB takes no SQL, and the case writes some; see documents_spec.lua"
+local no_savepoint <const> = "MongoDB has no savepoints: an error inside undoes the whole transaction"
+
+on_mongo("crud", no_sql, {
+    "save writes the dirty columns only, and nothing when there are none",
+    "an update that changes nothing in the row is no missing row",
+    "refresh and fresh read the row again",
+})
+on_mongo("crud", "a moment of MongoDB has milliseconds, and so have those that models make", {
+    "create gives the record what the database made",
+    "update keeps updated_at, create keeps both",
+})
+on_mongo("crud", "the key of a document can't change", { "update changes the key, by the old one" })
+on_mongo("queries", no_sql, {
+    "whereRaw and a raw value",
+    "update and delete by query",
+    "select, distinct, groupBy, having",
+})
+on_mongo("queries", "MongoDB has no subqueries", { "a subquery as a value" })
+on_mongo("bulk", no_sql, {
+    "many rows take one way, which a listener hears of once",
+    "many rows of a table without a model, of mixed and awkward values",
+    "the connection works after many rows that failed on the server",
+    "insertOrIgnore does not ignore other mistakes",
+    "upsert with values of its own, raw SQL, or nothing to write",
+})
+on_mongo("bulk", "a document without a model has the key _id", { "insertGetId of a table without a model" })
+on_mongo("bulk", no_savepoint, { "inside a transaction, a failure that is caught undoes only itself" })
+on_mongo("bulk", "an upsert of MongoDB counts what it found with what it made", {
+    "upsert refuses a list with the same key twice, and writes nothing",
+})
+on_mongo("bulk", "NULL equals NULL where MongoDB looks for the document of an upsert", {
+    "upsert sees that keys are the same through all their spellings",
+})
+on_mongo("transactions", no_sql, {
+    "by every name it has",
+    "other connections don't see it before the commit",
+    "a commit that a deferred foreign key forbids undoes it all, and names the key",
+    "a transaction that the script ended itself is told",
+    "tables that are made in it are undone",
+})
+on_mongo("transactions", no_savepoint, {
+    "goes on after an error that was caught inside",
+    "nested: an error of the database in the inner one",
+    "nested: three levels, and siblings",
+    "afterCommit runs after the commit, in order",
+})
+on_mongo("transactions", "MongoDB has snapshots, nothing that is serializable", { "isolation" })
+on_mongo("rollback", "the key of a document can't change", { "keeps its row when its key was changed" })
+on_mongo("rollback", no_savepoint, {
+    "goes back with its savepoint only",
+    "goes back with the outer transaction when its savepoint was kept",
+})
+on_mongo("rollback", no_sql, {
+    "runs nothing more after a rollback",
+    "runs nothing more after a commit, even when that is caught",
+    "a deadlock that is caught inside is tried again all the same",
+})
+
+local ways <const> = {
+    "create, find and cursor", "insert of many rows", "save and update, from and to NULL",
+}
+for case, reason in pairs({
+    ["timestamp"] = "a moment of MongoDB has milliseconds; shorter times are refused",
+    ["timestamp with time zone"] = "a moment of MongoDB has milliseconds; shorter times are refused",
+    ["decimal(65,30)"] = "a decimal of MongoDB has 34 digits; longer ones are refused",
+}) do
+    for _, way in ipairs(ways) do
+        on_mongo("values", reason, { ("%s by %s"):format(case, way) })
+    end
+    on_mongo("values", reason, { case .. " in order", case .. " in conditions" })
+end
+on_mongo("values", "a decimal of MongoDB has 34 digits; longer ones are refused", {
+    "decimals add up, group and compare exactly, whatever their length",
+})
+on_mongo("values", "a document of MongoDB holds infinity and object ids, which JSON has not", {
+    "json refuses what it can't hold, before anything is sent",
+})
+on_mongo("values", no_sql, { "the time zone of the machine changes nothing" })
+for _, case in ipairs(require("spec.conformance.values")) do
+    on_mongo("values", no_sql, { case.name .. " by raw access", case.name .. " by raw access, written" })
+end
+
+-- }}}
 
 return quirks

@@ -11,7 +11,7 @@ local failure = engines.failure
 
 engines.suite("rollback", function(engine)
     local it = engine.it
-    local Account = eloquent.SqlModel "Account" {
+    local Account = engine.model "Account" {
         tableName = "rollback_accounts",
         connectionName = engine.name,
         schema = {
@@ -22,7 +22,7 @@ engines.suite("rollback", function(engine)
         },
         timestamps = true,
     }
-    local Page = eloquent.SqlModel "Page" {
+    local Page = engine.model "Page" {
         tableName = "rollback_pages",
         connectionName = engine.name,
         softDeletes = true,
@@ -31,7 +31,7 @@ engines.suite("rollback", function(engine)
             slug = column("string", 40),
         },
     }
-    local Tag = eloquent.SqlModel "Tag" {
+    local Tag = engine.model "Tag" {
         tableName = "rollback_tags",
         connectionName = engine.name,
         schema = { code = column("string", 20, { primary = true }), label = column("string", 20) },
@@ -135,6 +135,35 @@ engines.suite("rollback", function(engine)
             assert.is_false(ada:isDirty())
             assert.is_true(ada:delete())
             assert.equal(0, Account:count())
+        end)
+
+        it("goes back to values that its model would refuse", function()
+            Tag:create({ code = "t1", label = "ten letters" })
+            local Short = engine.model "Short" {
+                tableName = "rollback_tags",
+                connectionName = engine.name,
+                schema = { code = column("string", 20, { primary = true }), label = column("string", 5) },
+            }
+            local tag = Short:find("t1")
+            rolled_back(function()
+                tag.label = "short"
+                tag:save()
+            end)
+            assert.equal("ten letters", tag:getOriginal("label"))
+            assert.same({ label = "short" }, tag:getDirty())
+            tag:refresh()
+            db:transaction(function()
+                if db:core():can("savepoints") then
+                    rolled_back(function()
+                        tag.label = "short"
+                        tag:save()
+                    end)
+                else
+                    tag.label = "short"
+                end
+            end)
+            assert.equal("ten letters", Short:find("t1").label)
+            assert.same({ label = "short" }, tag:getDirty())
         end)
 
         it("that was deleted softly is not trashed", function()
@@ -283,4 +312,4 @@ engines.suite("rollback", function(engine)
             assert.equal(11, Account:find(bob.id).coins)
         end)
     end
-end)
+end, "documents")

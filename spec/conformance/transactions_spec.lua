@@ -11,7 +11,7 @@ local failure = engines.failure
 
 engines.suite("transactions", function(engine)
     local it = engine.it
-    local Account = eloquent.SqlModel "Account" {
+    local Account = engine.model "Account" {
         tableName = "tx_accounts",
         connectionName = engine.name,
         schema = {
@@ -388,4 +388,4 @@ engines.suite("transactions", function(engine)
     end)
 
     -- }}}
-end)
+end, "documents")

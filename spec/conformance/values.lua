@@ -15,6 +15,9 @@ local null, json = eloquent.null, eloquent.json
 ---@field values any[]          written and read back the same
 ---@field given any[][]?        { written, read back }
 ---@field wrong any[]?          refused before anything is sent
+---@field ordered any[]?        from the lowest to the highest, by the database as in Lua
+---@field encoded boolean?      raw access writes it as the text of a JSON value
+---@field type_told boolean?    false: the value is part of one of another type
 ---@field compares boolean?     false: no conditions on it
 ---@field wide boolean?         values are too long for whereIn and the like
 
@@ -33,6 +36,7 @@ return {
         name = "smallInteger",
         column = column("smallInteger"),
         values = { 0, 1, -1, 32767, -32768 },
+        ordered = { -32768, -1, 0, 1, 9, 10, 32767 },
         given = { { "12", 12 }, { 5.0, 5 }, { decimal("7.00"), 7 } },
         wrong = { 32768, -32769, 1.5, "x", "1.0", "", true, {}, infinity, nan, decimal("1.5") },
     },
@@ -40,6 +44,7 @@ return {
         name = "integer",
         column = column("integer"),
         values = { 0, 1, -1, 2147483647, -2147483648 },
+        ordered = { -2147483648, -10, -9, 0, 9, 10, 2147483647 },
         given = { { "-12", -12 }, { -0.0, 0 } },
         wrong = { 2147483648, -2147483649, 0.5, "0x10", " 1", "1e3", false, {}, "99999999999999999999" },
     },
@@ -47,6 +52,10 @@ return {
         name = "bigInteger",
         column = column("bigInteger"),
         values = { 0, -1, 9007199254740993, -9007199254740993, math.maxinteger, math.mininteger },
+        ordered = {
+            math.mininteger, math.mininteger + 1, -9007199254740993, -9007199254740992, 0, 9007199254740992,
+            9007199254740993, math.maxinteger - 1, math.maxinteger,
+        },
         given = {
             { "9223372036854775807", math.maxinteger },
             { "-9223372036854775808", math.mininteger },
@@ -70,6 +79,7 @@ return {
         name = "unsigned bigInteger",
         column = column("bigInteger", nil, { unsigned = true }),
         values = { 0, 1, math.maxinteger },
+        ordered = { 0, 9, 10, 9007199254740993, math.maxinteger - 1, math.maxinteger },
         wrong = { -1, math.mininteger, decimal("18446744073709551616") },
     },
     {
@@ -92,6 +102,10 @@ return {
             0.0, 0.1, -0.1, 1 / 3, 123456789.123456789, 9007199254740992.0, 1e22, 1e23,
             1.7976931348623157e308, -1.7976931348623157e308, 2.2250738585072014e-308, 5e-324, -5e-324,
         },
+        ordered = {
+            -1.7976931348623157e308, -1e22, -10.0, -9.5, -5e-324, 0.0, 5e-324, 2.2250738585072014e-308, 0.1, 1 / 3,
+            9.5, 10.0, 1e22, 1.7976931348623157e308,
+        },
         given = { { -9007199254740992, -9007199254740992.0 } },
         wrong = { "x", true, {}, math.maxinteger, decimal("0.1") },
     },
@@ -112,6 +126,10 @@ return {
             decimal("0.00"), decimal("0.01"), decimal("-0.01"), decimal("1.50"), decimal("9999999999.99"),
             decimal("-9999999999.99"),
         },
+        ordered = {
+            decimal("-9999999999.99"), decimal("-10.00"), decimal("-9.50"), decimal("-0.01"), decimal("0.00"),
+            decimal("0.01"), decimal("0.10"), decimal("9.50"), decimal("10.00"), decimal("9999999999.99"),
+        },
         given = {
             { "1.5", decimal("1.50") },
             { 5, decimal("5.00") },
@@ -128,6 +146,14 @@ return {
             decimal("0.000000000000000000000000000001"),
             decimal("12345678901234567890123456789012345.123456789012345678901234567890"),
             decimal("-99999999999999999999999999999999999.999999999999999999999999999999"),
+        },
+        ordered = {
+            decimal("-99999999999999999999999999999999999.999999999999999999999999999999"),
+            decimal("-99999999999999999999999999999999999.999999999999999999999999999998"),
+            decimal("-0.000000000000000000000000000001"), decimal("0.000000000000000000000000000000"),
+            decimal("0.000000000000000000000000000001"), decimal("0.000000000000000000000000000002"),
+            decimal("12345678901234567890123456789012345.123456789012345678901234567890"),
+            decimal("12345678901234567890123456789012345.123456789012345678901234567891"),
         },
         wrong = { decimal("100000000000000000000000000000000000"), "0.0000000000000000000000000000001" },
     },
@@ -165,6 +191,12 @@ return {
         wide = true,
     },
     {
+        name = "text of 10 MB",
+        column = column("text"),
+        values = { ("ä€😀\n"):rep(1048576) },
+        wide = true,
+    },
+    {
         name = "binary",
         column = column("binary"),
         values = { "", "\0", "\0\0", "a\0b", "\xff\xfe", bytes(), "\\x00", "text", "'" },
@@ -177,9 +209,16 @@ return {
         wide = true,
     },
     {
+        name = "binary of 10 MB, zero bytes in it",
+        column = column("binary"),
+        values = { ("\0\xff\0\1\\'"):rep(1747627) },
+        wide = true,
+    },
+    {
         name = "date",
         column = column("date"),
         values = { "2024-02-29", "1970-01-01", "1969-12-31", "1582-10-10", "9999-12-31", "0001-01-01" },
+        ordered = { "0001-01-01", "1582-10-10", "1969-12-31", "1970-01-01", "2024-02-29", "9999-12-31" },
         given = { { datetime("2024-02-29T00:00:00Z"), "2024-02-29" } },
         wrong = {
             "2023-02-29", "2024-13-01", "0000-01-01", "2024-1-1", "2024-02-29T00:00:00Z", "today", "", 20240229,
@@ -190,6 +229,9 @@ return {
         name = "time",
         column = column("time"),
         values = { "00:00:00", "23:59:59", "12:00:00.000001", "23:59:59.999999", "12:00:00.500000" },
+        ordered = {
+            "00:00:00", "09:59:59", "10:00:00", "12:00:00", "12:00:00.000001", "12:00:00.500000", "23:59:59.999999",
+        },
         given = { { "18:30", "18:30:00" }, { "12:00:00.5", "12:00:00.500000" } },
         wrong = { "24:00:00", "12:60", "noon", "", "-01:00:00", "12:00:00.1234567", 12, true },
     },
@@ -205,6 +247,11 @@ return {
             datetime("0001-01-01T00:00:00Z"),
             datetime("9999-12-31T23:59:59.999999Z"),
             datetime("2024-03-10T02:30:00Z"),
+        },
+        ordered = {
+            datetime("0001-01-01T00:00:00Z"), datetime("1969-12-31T23:59:59.999999Z"), datetime("1970-01-01T00:00:00Z"),
+            datetime("2024-02-29T12:34:56Z"), datetime("2024-02-29T12:34:56.000001Z"),
+            datetime("9999-12-31T23:59:59.999999Z"),
         },
         given = {
             { "2024-02-29T10:00:00+02:00", datetime("2024-02-29T08:00:00Z") },
@@ -222,12 +269,19 @@ return {
             datetime("0001-01-01T00:00:00Z"),
             datetime("9999-12-31T23:59:59.999999Z"),
         },
+        ordered = {
+            datetime("0001-01-01T00:00:00Z"), datetime("1969-12-31T23:59:59.999999Z"), datetime("1970-01-01T00:00:00Z"),
+            datetime("2024-02-29T12:34:56Z"), datetime("2024-02-29T12:34:56.000001Z"),
+            datetime("9999-12-31T23:59:59.999999Z"),
+        },
         given = { { "2024-02-29T10:00:00-05:00", datetime("2024-02-29T15:00:00Z") } },
     },
     {
         name = "json",
         column = column("json"),
         compares = false,
+        encoded = true,
+        type_told = false,
         values = {
             json.object(), json.array(), { 1, 2, 3 }, { a = { b = { c = { json.array(), json.object() } } } },
             { list = json.array(), object = json.object(), none = null, yes = true, no = false },
@@ -242,6 +296,7 @@ return {
         name = "json, floats with an exponent",
         column = column("json"),
         compares = false,
+        encoded = true,
         values = { { 1e300, 1e-300, 1e22 } },
     },
     {

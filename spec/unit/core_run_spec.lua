@@ -85,6 +85,18 @@ describe("a statement", function()
         conn:script("drop table t")
     end)
 
+    it("gives records and lists whose metatable refuses other values", function()
+        local list = conn:select(plan.new("select 1 as x"), {})
+        for _, value in ipairs({ list, list[1] }) do
+            local meta = debug.getmetatable(value)
+            for _, name in ipairs({ "__index", "__newindex", "__len", "__pairs", "__tostring" }) do
+                for _, wrong in ipairs({ 1, "text", {}, io.stdout, conn }) do
+                    assert.is_false(pcall(meta[name], wrong, "x", 1))
+                end
+            end
+        end
+    end)
+
     it("whose columns have one name shows the first", function()
         local long = ("n"):rep(60)
         for _, name in ipairs({ "n", long }) do

@@ -155,6 +155,33 @@ describe("datetime", function()
         assert.has_error(function() return t:startOf("decade") end)
     end)
 
+    it("finds the end of a unit, its last microsecond", function()
+        local t = datetime("2024-02-28T12:34:56.789Z") -- a Wednesday
+        for unit, last in pairs({
+            second = "2024-02-28T12:34:56", minute = "2024-02-28T12:34:59", hour = "2024-02-28T12:59:59",
+            day = "2024-02-28T23:59:59", week = "2024-03-03T23:59:59", month = "2024-02-29T23:59:59",
+            year = "2024-12-31T23:59:59",
+        }) do
+            assert.equal(last .. ".999999Z", tostring(t:endOf(unit)))
+            assert.equal(t:startOf(unit), t:endOf(unit):startOf(unit))
+            assert.equal(t:endOf(unit), t:startOf(unit):endOf(unit))
+            assert.is_false(t:endOf(unit) + 1e-6 == t:startOf(unit))
+        end
+        for month = 1, 12 do
+            for _, year in ipairs({ 1, 1900, 2000, 2023, 2024, 9999 }) do
+                local first = datetime({ year = year, month = month, day = 1 })
+                local last = first:endOf("month")
+                assert.equal(month, last.month)
+                assert.is_true(last == datetime("9999-12-31T23:59:59.999999Z") or (last + 1e-6).day == 1)
+                assert.equal(year .. "-12-31", ("%d-%02d-%02d"):format(first:endOf("year").year,
+                    first:endOf("year").month, first:endOf("year").day))
+            end
+        end
+        assert.equal("9999-12-31T23:59:59.999999Z", tostring(datetime("9999-12-31"):endOf("day")))
+        fails("value", "years 1 to 9999", function() return datetime("9999-12-31"):endOf("week") end)
+        assert.has_error(function() return t:endOf("decade") end)
+    end)
+
     it("formats by strftime's conversions", function()
         local t = datetime("2024-05-01T00:04:05.000678Z")
         assert.equal("2024-05-01 00:04:05.000678", t:format("%Y-%m-%d %H:%M:%S.%f"))

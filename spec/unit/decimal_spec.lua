@@ -87,10 +87,41 @@ describe("decimal", function()
         fails("value", "scale", function() return decimal(1):div(3, -1) end)
         assert.has_error(function() return decimal(1):div(3) end)
         assert.has_error(function() return decimal(1):div(3, 2, "sideways") end)
-        for _, op in ipairs({ "/", "//", "%" }) do
-            local fn = load("local d = ... return d " .. op .. " 2")
-            fails("misuse", ":div%(", fn, decimal(1))
+        fails("misuse", ":div%(", function() return decimal(1) / 2 end)
+        fails("misuse", ":div%(", function() return 1 / decimal(2) end)
+    end)
+
+    it("has the whole part of a quotient and the rest, as Lua has them for numbers", function()
+        for _, pair in ipairs({ { 7, 3 }, { -7, 3 }, { 7, -3 }, { -7, -3 }, { 6, 3 }, { -6, 3 }, { 0, 5 } }) do
+            local a, b = pair[1], pair[2]
+            assert.equal(tostring(a // b), tostring(decimal(a) // b))
+            assert.equal(tostring(a % b), tostring(decimal(a) % b))
+            assert.equal(tostring(a // b), tostring(a // decimal(b)))
+            assert.equal(tostring(a % b), tostring(a % decimal(b)))
         end
+        assert.equal("0.10", tostring(decimal("5.35") % decimal("0.25")))
+        assert.equal("21", tostring(decimal("5.35") // decimal("0.25")))
+        assert.equal("0.15", tostring(decimal("-5.35") % decimal("0.25")))
+        local n, m = decimal(("9"):rep(80) .. ".5"), decimal("-123456789012345678901234567890.25")
+        assert.equal(n, (n // m) * m + n % m)
+        fails("value", "division by zero", function() return decimal(1) // 0 end)
+        fails("value", "division by zero", function() return decimal(1) % decimal("0.00") end)
+        fails("value", "float", function() return decimal(1) % 0.5 end)
+    end)
+
+    it("has powers with whole exponents", function()
+        assert.equal("1.331", tostring(decimal("1.1") ^ 3))
+        assert.equal("-0.125", tostring(decimal("-0.5") ^ 3))
+        assert.equal("1", tostring(decimal("7.25") ^ 0))
+        assert.equal("0", tostring(decimal(0) ^ 5))
+        assert.equal("1267650600228229401496703205376", tostring(decimal(2) ^ 100))
+        assert.equal("1", tostring(decimal(1) ^ math.maxinteger))
+        fails("value", "0 or above, got %-1", function() return decimal(2) ^ -1 end)
+        fails("value", "power of an integer", function() return decimal(2) ^ 0.5 end)
+        fails("value", "power of an integer", function() return 2 ^ decimal(2) end)
+        fails("value", "power of an integer", function() return decimal(2) ^ "2" end)
+        fails("value", "before the point", function() return decimal(10) ^ 200000 end)
+        fails("value", "after the point", function() return decimal("0.1") ^ 20000 end)
     end)
 
     it("compares by value with decimals and integers", function()
@@ -114,6 +145,19 @@ describe("decimal", function()
         assert.equal("2.34", tostring(decimal("2.345"):round(2, "half_even")))
         assert.equal("2.34", tostring(decimal("2.349"):round(2, "down")))
         assert.equal("-3", tostring(decimal("-2.5"):round()))
+        for mode, expected in pairs({
+            half_up = "3 2 -3 -2 2", half_even = "2 2 -2 -2 2", down = "2 2 -2 -2 2", up = "3 3 -3 -3 2",
+            floor = "2 2 -3 -3 2", ceiling = "3 3 -2 -2 2",
+        }) do
+            local got = {}
+            for i, text in ipairs({ "2.5", "2.1", "-2.5", "-2.1", "2.0" }) do
+                got[i] = tostring(decimal(text):round(0, mode))
+            end
+            assert.equal(expected, table.concat(got, " "))
+        end
+        assert.equal("-0.34", tostring(decimal(-1):div(3, 2, "floor")))
+        assert.equal("0.34", tostring(decimal(1):div(3, 2, "up")))
+        assert.equal("0", tostring(decimal("-0.3"):round(0, "ceiling")))
         assert.equal("2.500", tostring(decimal("2.5"):round(3)))
         assert.equal("2.5", tostring(decimal("-2.5"):abs()))
         assert.equal(-1, decimal("-0.1"):sign())

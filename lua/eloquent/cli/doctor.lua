@@ -37,7 +37,7 @@ local questions = {
     pg = "SELECT current_setting('TimeZone') AS time_zone",
     mysql = "SELECT @@session.time_zone AS time_zone, @@session.sql_mode AS sql_mode",
 }
-local answers = { "time_zone", "sql_mode" }
+local answers = { "time_zone", "sql_mode", "transactions" }
 
 -- A variable of its own says that somebody wants it; a twin inherits the app's.
 local function is_configured(resolved)
@@ -72,6 +72,15 @@ local function is_absent_file(resolved)
     return not require("eloquent.core.host").exists(path)
 end
 
+-- A single MongoDB server works, and has no transactions.
+local function transactions_of(connection)
+    local hello = connection:command({ hello = 1 })
+    if hello.setName then
+        return "yes, replica set " .. hello.setName
+    end
+    return hello.msg == "isdbgrid" and "yes, sharded" or "no: start the server with --replSet"
+end
+
 local function probe(finding)
     local connection = require("eloquent.connections").get(finding.name)
     connection:core():ping()
@@ -83,6 +92,9 @@ local function probe(finding)
             return row[name]
         end)
         finding[name] = ok and value or nil
+    end
+    if connection.driver == "mongo" then
+        finding.transactions = transactions_of(connection)
     end
     connection:core():close()
 end

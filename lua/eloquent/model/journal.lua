@@ -74,10 +74,43 @@ local function table_of(self, record)
     return entry
 end
 
+-- Takes the columns that the model may have set of a new record out of `names`.
+local function drop_made(names, model)
+    local stamps = model._timestamps or {}
+    for _, column in ipairs(model._columns) do
+        local name = column.name
+        local made = name == stamps.created or name == stamps.updated or column.auto
+        if made or model._kind == "mongo" then
+            names[name] = nil
+        end
+    end
+end
+
+-- The columns of a new record that the script has set and not saved, as keys of a table.
+local function written_names(record)
+    local names, model = {}, core.model(record)
+    for _, name in ipairs(core.dirty(record)) do
+        names[name] = true
+    end
+    if core.hasSaved(record) then
+        local stamps = model._timestamps
+        names[stamps and stamps.updated or false] = nil
+    else
+        drop_made(names, model)
+    end
+    return names
+end
+
 --- Before a new record is inserted; `written` is the mask of what the script has set.
 function journal.inserting(self, record, written)
-    if noted(self, record) == nil then
+    local entry = noted(self, record)
+    if entry == nil then
         note(self, record, written)
+    elseif not core.hasSaved(record) then -- the first attempt failed
+        entry = table_of(self, record)
+        for name in pairs(written_names(record)) do
+            entry[name] = entry[name] == nil and null or entry[name]
+        end
     end
 end
 
@@ -95,18 +128,28 @@ function journal.updating(self, record, stamp)
 end
 
 --- Before a record's row is deleted.
-function journal.deleting(self, record, key)
-    local entry = noted(self, record)
-    if type(entry) == "boolean" then
+function journal.deleting(self, record)
+    if noted(self, record) ~= nil then
         return
-    elseif entry == nil and not core.hasSaved(record) then
+    elseif core.hasSaved(record) then
+        self.entries[record] = {}
+    else
         note(self, record, false)
-        return
     end
-    entry = table_of(self, record)
-    if entry[key] == nil then
-        local value = core.original(record, key)
-        entry[key] = value == nil and null or value
+end
+
+--- Before a record's row is read again, which tells no longer then what it was.
+function journal.refreshing(self, record)
+    while self do
+        local entry = noted(self, record)
+        if type(entry) == "boolean" then
+            local values = core.rowValues(record)
+            local stamps = core.model(record)._timestamps
+            values[STAMP] = entry and stamps and stamps.updated or nil
+            core.note(record, self.list, self.serial, nil)
+            self.entries[record] = values
+        end
+        self = self.outer
     end
 end
 
@@ -141,6 +184,7 @@ function journal.detaching(self, record)
         local entry = noted(self, record)
         if type(entry) == "boolean" then
             entry = core.rowValues(record, true)
+            core.note(record, self.list, self.serial, nil)
             self.entries[record] = entry
         end
         if type(entry) == "table" then
@@ -169,24 +213,19 @@ local function add_names(names, mask, model)
 end
 
 local function undo_insert(record, entry)
-    local names, mask = {}, entry
+    local names, mask = written_names(record), entry
     if type(entry) == "table" then
         mask = entry[NEW]
         for name in pairs(columns_of(entry)) do
-            names[name] = name ~= entry[STAMP] or nil
+            names[name] = name ~= entry[STAMP] or names[name]
         end
     end
     add_names(names, mask, core.model(record))
     core.detach(record, names)
 end
 
-local function undo_update(record, entry)
-    local originals, stamped
-    if type(entry) == "table" then
-        originals, stamped = columns_of(entry), entry[STAMP]
-    else
-        originals, stamped = core.rowValues(record), entry and core.model(record)._timestamps.updated
-    end
+-- What was written and not saved, and the columns of `originals`, as they are now.
+local function present_values(record, originals)
     local now = {}
     local function keep(name)
         local value = core.get(record, name)
@@ -198,18 +237,29 @@ local function undo_update(record, entry)
     for name in pairs(originals) do
         keep(name)
     end
+    return now
+end
+
+local function undo_update(record, entry)
+    local model = core.model(record)
+    local now, stamped
+    core.setExists(record, true)
+    if type(entry) == "table" then
+        local originals = columns_of(entry)
+        now, stamped = present_values(record, originals), entry[STAMP]
+        core.discard(record)
+        core.restore(record, originals)
+        core.sync(record)
+    else
+        now, stamped = core.rewind(record), entry and model._timestamps.updated
+    end
     if stamped then
         now[stamped] = nil
     end
-    local deleted_at = core.model(record)._soft_deletes
-    if deleted_at then
-        now[deleted_at] = nil -- the next save would delete the row
+    if model._soft_deletes then
+        now[model._soft_deletes] = nil -- the next save would delete the row
     end
-    core.setExists(record, true)
-    core.discard(record)
-    core.fill(record, originals)
-    core.sync(record)
-    core.fill(record, now)
+    core.restore(record, now)
 end
 
 local function undo(record, entry)
@@ -250,7 +300,8 @@ function journal.merge(self, inner)
         if entry == nil then
             note(self, record, later)
         elseif type(entry) == "boolean" then
-            note(self, record, entry or type(later) == "table" and later[STAMP] ~= nil)
+            local stamped = later == true or type(later) == "table" and later[STAMP] ~= nil
+            note(self, record, entry or stamped)
         elseif type(later) == "table" then
             entry = table_of(self, record)
             for name, value in pairs(later) do

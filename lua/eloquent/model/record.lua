@@ -225,7 +225,7 @@ function Record:forceDelete()
     end
     local conn = connection._core or connection:core()
     if connection._journal then
-        journal.deleting(connection._journal, self, model._key)
+        journal.deleting(connection._journal, self)
     end
     local count = conn:write(plan, self)
     core.setExists(self, false)
@@ -301,6 +301,10 @@ function Record:refresh()
     if not row then
         fail("notFound", model, "%s with this key is no longer in the table '%s'", model._name,
             model._table)
+    end
+    local notes = (model._via or for_model(model))._journal
+    if notes then
+        journal.refreshing(notes, self)
     end
     core.absorb(self, row)
     core.setExists(self, true)

@@ -208,7 +208,14 @@ function Model:createMany(rows)
     return self:transaction(function()
         local records = {}
         for i = 1, #rows do
-            records[i] = self:create(rows[i])
+            local ok, record = pcall(self.create, self, rows[i])
+            if not ok then
+                if errors.is(record) and not record.row then
+                    record.row, record.message = i, ("row %d: %s"):format(i, record.message)
+                end
+                error(record, 0)
+            end
+            records[i] = record
         end
         return records
     end)

@@ -93,7 +93,7 @@ function commands.delete(model)
     return plan(model, object({
         { "delete", string(model._table) },
         { "deletes", array({ object({ { "q", one("_id", "?") }, { "limit", "1" } }) }) },
-    }), { model._open and false or "=_id" })
+    }), { not model._open and "=_id" })
 end
 
 return commands

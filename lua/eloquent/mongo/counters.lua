@@ -25,7 +25,7 @@ local function core_of(connection)
     if connection._depth == 0 then
         return connection:core()
     end
-    local other = connection._counters
+    local other = rawget(connection, "_counters")
     if not other then
         other = require("eloquent.connection").new({
             name = connection.name,

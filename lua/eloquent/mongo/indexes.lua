@@ -6,7 +6,27 @@ local doc = require("eloquent.core.document")
 
 local indexes = {}
 
-local function entry(columns, unique, name)
+local numbers = "increments bigIncrements smallInteger integer bigInteger float double decimal"
+local texts = "string text ulid enum date time"
+
+-- A condition that all values of a column meet, and NULL doesn't.
+local function least(column)
+    local function is_one_of(words)
+        return (" " .. words .. " "):find(" " .. column.type .. " ", 1, true)
+    end
+    if is_one_of(numbers) then
+        return { ["$gte"] = -math.huge }
+    elseif is_one_of(texts) then
+        return { ["$gte"] = "" }
+    elseif column.type == "timestamp" then
+        return { ["$gte"] = require("eloquent.core.datetime")("0001-01-01T00:00:00Z") }
+    elseif column.type == "objectId" then
+        return { ["$gte"] = require("eloquent.core.objectid")(("0"):rep(24)) }
+    end
+    return { ["$exists"] = true }
+end
+
+local function entry(model, columns, unique, name)
     local keys = {}
     for i, column in ipairs(columns) do
         keys[i] = { column, 1 }
@@ -14,11 +34,11 @@ local function entry(columns, unique, name)
     local list = { { "key", doc(keys) }, { "name", name or table.concat(columns, "_1_") .. "_1" } }
     if unique then
         list[#list + 1] = { "unique", true }
-        -- Many rows may have NULL in a unique column, as in SQL.
+        -- Many documents may have NULL in a unique column, as in SQL; a comparison that every value of the type meets
+        -- lets the server use the index for conditions, too.
         local present = {}
         for i, column in ipairs(columns) do
-            present[i] = { column, { ["$type"] = { "number", "string", "bool", "date", "objectId", "binData", "object",
-                "array" } } }
+            present[i] = { column, least(model._column[column]) }
         end
         list[#list + 1] = { "partialFilterExpression", doc(present) }
     end
@@ -32,13 +52,13 @@ function indexes.of(model)
     local list = {}
     for _, column in ipairs(model._columns) do
         if column.name ~= "_id" and (column.unique or column.primary or column.name == model._key) then
-            list[#list + 1] = entry({ column.name }, true)
+            list[#list + 1] = entry(model, { column.name }, true)
         elseif column.index then
-            list[#list + 1] = entry({ column.name }, false)
+            list[#list + 1] = entry(model, { column.name }, false)
         end
     end
     for _, index in ipairs(model._database.indexes or {}) do
-        list[#list + 1] = entry(index.columns, index.type == "unique", index.name)
+        list[#list + 1] = entry(model, index.columns, index.unique, index.name)
     end
     return list
 end

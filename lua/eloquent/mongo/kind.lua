@@ -25,9 +25,15 @@ function kind.check_connection(fail, name)
     end
 end
 
+-- Paths into columns, and anything in a free-form document.
+local function documents(model, name)
+    return model._open or model._column[name:match("^[^.]*")] ~= nil
+end
+
 --- The definition to read: `schema = "open"` has no columns.
 function kind.prepare(model, given)
-    if type(given) ~= "table" or given.schema ~= "open" then
+    model._documents = documents
+    if given.schema ~= "open" then
         return given
     end
     local copy = {}
@@ -37,11 +43,6 @@ function kind.prepare(model, given)
     copy.schema = {}
     model._open = true
     return copy
-end
-
--- Paths into columns, and anything in a free-form document.
-local function documents(model, name)
-    return model._open or model._column[name:match("^[^.]*")] ~= nil
 end
 
 local function add_id(model, place)
@@ -72,7 +73,14 @@ local counted = { increments = true, bigIncrements = true }
 --- Completes a model whose schema was read.
 function kind.finish(fail, model)
     model._kind = "mongo"
-    model._documents = documents
+    if model._database.foreignKeys[1] then
+        fail(nil, "MongoDB has no foreign keys; leave them out, and keep what belongs together in one document")
+    end
+    for _, index in ipairs(model._database.indexes) do
+        if index.where then
+            fail(nil, "the index '%s' has a condition in SQL; make it with collection():createIndex", index.name)
+        end
+    end
     if model._open then
         model._key = "_id"
         model._columns = { { name = kind.document, type = "document", nullable = true } }

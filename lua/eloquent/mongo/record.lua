@@ -214,7 +214,8 @@ local function update_whole(record, model, connection)
     local old, new = core.original(record, "document") or {}, Record._whole(record)
     local id = old._id
     if id ~= new._id then
-        fail("misuse", model, "the key '_id' of a document can't change; create a new %s and delete this one", model._name)
+        fail("misuse", model, "the key '_id' of a document can't change; create a new %s and delete this one",
+            model._name)
     end
     local found = changes.whole(old, new)
     if not found then
@@ -336,14 +337,11 @@ function Record:forceDelete()
     local plans = plans_of(model, connection)
     plans.delete = plans.delete or commands.delete(model)
     if connection._journal then
-        journal.deleting(connection._journal, self, model._open and "document" or "_id")
+        journal.deleting(connection._journal, self)
     end
-    local conn, count = connection:core(), nil
-    if model._open then
-        count = conn:execute(plans.delete, { original(self, model, "_id") })
-    else
-        count = conn:write(plans.delete, self)
-    end
+    local conn = connection:core()
+    local count = model._open and conn:execute(plans.delete, { original(self, model, "_id") })
+        or conn:write(plans.delete, self)
     core.setExists(self, false)
     return count > 0
 end
@@ -409,6 +407,10 @@ function Record:refresh()
     local row = read_again(self, model)
     if not row then
         fail("notFound", model, "%s with this key is no longer in the collection '%s'", model._name, model._table)
+    end
+    local notes = (model._via or for_model(model))._journal
+    if notes then
+        journal.refreshing(notes, self)
     end
     core.absorb(self, row)
     core.setExists(self, true)
@@ -483,19 +485,27 @@ local function copy(value)
     if type(value) ~= "table" then
         return value
     end
-    local kind, result = doc.kind(value), nil
-    if kind == "list" then
-        result = require("eloquent.core.json").array({})
+    if doc.kind(value) == "list" then
+        local list = require("eloquent.core.json").array({})
         for i = 1, #value do
-            result[i] = copy(value[i])
+            list[i] = copy(value[i])
         end
-        return result
+        return list
     end
-    result = doc()
+    local result = doc()
     for _, name in ipairs(doc.keys(value)) do
         result[name] = copy(value[name])
     end
     return result
+end
+
+-- The columns, but for a key that the model doesn't name and that says what another one does.
+local function shown(record, model, keep_null)
+    local values = core.toTable(record, keep_null)
+    if model._id_mode and model._column._id.made then
+        values._id = nil
+    end
+    return values
 end
 
 --- A table of the fields, without those the model hides; of a free-form document a copy.
@@ -503,7 +513,7 @@ end
 function Record:toTable()
     local model = model_of(self)
     if not model._open then
-        return model:_visible(core.toTable(self))
+        return model:_visible(shown(self, model, false))
     end
     return model:_visible(core.has(self, "document") and copy(Record._whole(self)) or core.toTable(self))
 end
@@ -513,7 +523,7 @@ end
 function Record:toJson()
     local model = model_of(self)
     if not model._open then
-        return require("eloquent.model.record").toJson(self)
+        return require("eloquent.core.json").encode(model:_visible(shown(self, model, true)))
     end
     return require("eloquent.core.json").encode(Record.toTable(self))
 end

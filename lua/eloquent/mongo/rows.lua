@@ -132,23 +132,54 @@ function rows.complete(connection, root, list, made)
     return list
 end
 
+--- Those of the columns that some row names itself, and that of the last change.
+---@param columns string[]
+---@param list table[]
+---@param model table|nil
+---@return string[]
+function rows.named(columns, list, model)
+    local stamp = model and model._timestamps and model._timestamps.updated
+    local names, seen = {}, { [stamp or ""] = true }
+    for i = 1, #list do
+        for name in next, list[i] do
+            seen[name] = true
+        end
+    end
+    for _, name in ipairs(columns) do
+        names[#names + 1] = seen[name] and name or nil
+    end
+    return names
+end
+
+-- Raises for a value that its column can't hold, before the first row is written.
+local function check_values(model, list)
+    local shape = model and not model._open and model:_getShape()
+    for i = 1, shape and #list or 0 do
+        for name, value in next, list[i] do
+            shape:normal(name, value)
+        end
+    end
+end
+
 --- Writes each row by itself and leaves out those that a unique index refuses; returns
 --- how many were new.
 ---@param connection eloquent.Connection
----@param count integer
+---@param model table|nil
+---@param list table[]
 ---@param write fun(i: integer)
 ---@return integer
-function rows.insert_new(connection, count, write)
+function rows.insert_new(connection, model, list, write)
     if connection._depth > 0 then
         errors.raise({
             kind = "unsupported",
             connection = connection.name,
-            message = "MongoDB gives up a transaction when a document is there already, so insertOrIgnore can't be part "
-                .. "of one; call it outside, or look for the documents first",
+            message = "MongoDB gives up a transaction when a document is there already, so insertOrIgnore can't be "
+                .. "part of one; call it outside, or look for the documents first",
         })
     end
+    check_values(model, list)
     local new = 0
-    for i = 1, count do
+    for i = 1, #list do
         local ok, why = pcall(write, i)
         if ok then
             new = new + 1
@@ -166,7 +197,7 @@ end
 ---@param connection eloquent.Connection
 ---@param fn fun(): any
 function rows.atomically(connection, fn)
-    if connection._depth > 0 or connection._single then
+    if connection._depth > 0 or rawget(connection, "_single") then
         return fn()
     end
     local began = false

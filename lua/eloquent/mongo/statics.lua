@@ -97,6 +97,17 @@ function Model:create(data)
     return record_verbs._insert(record, self, core.mask(record))
 end
 
+-- What `fn` gives; an error says which row it was about.
+local function named(i, fn, ...)
+    local ok, result = pcall(fn, ...)
+    if ok then
+        return result
+    elseif errors.is(result) and not result.row then
+        result.row, result.message = i, ("row %d: %s"):format(i, result.message)
+    end
+    error(result, 0)
+end
+
 --- Inserts several documents, one after the other, in one transaction where there are any.
 ---@param list table<string, any>[]
 ---@return eloquent.Record[]
@@ -105,10 +116,16 @@ function Model:createMany(list)
     if type(list) ~= "table" then
         misuse("createMany takes a list of tables, got a %s", type(list))
     end
+    local records = {}
+    for i, row in ipairs(list) do -- all of them before the first is written
+        if type(row) ~= "table" then
+            misuse("createMany: row %d is a %s; rows are tables of columns", i, type(row))
+        end
+        records[i] = named(i, Model.new, self, row)
+    end
     return rows.atomically(for_model(self), function()
-        local records = {}
-        for i, row in ipairs(list) do
-            records[i] = self:create(row)
+        for i, record in ipairs(records) do
+            named(i, record_verbs._insert, record, self, core.mask(record))
         end
         return records
     end)
@@ -125,7 +142,7 @@ local function forms_of(model, key)
     if counted[kind] then
         key = values.counted(model._name .. "." .. model._key)(key)
     elseif kind == "uuid" then
-        return { doc.uuid(key) }
+        key = values.uuid(key)
     elseif kind == "objectId" and not model._id_mode then
         local id = values.to_id(key)
         return values.forms(id) -- also digits, in a document that breaks with the schema

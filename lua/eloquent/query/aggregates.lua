@@ -94,7 +94,7 @@ return function(Query, builder)
         local at = ending(q._node, "avg_decimal", field, { "sum", "count" })
         local core, plan, values = prepare(at, q._values, q:_connection())
         local row = core:first(plan, table.unpack(values))
-        local total = row[column.name]
+        local total = row and row[column.name] -- documents of none have no row
         if total == nil then
             return nil
         end

@@ -132,7 +132,7 @@ return function(Query, builder)
         elseif builder.is(value) or type(value) == "function" then
             return against_query(self, of, field, op, value)
         elseif type(value) == "table" and getmetatable(value) == nil
-            and column_type(self, field) ~= "json" then
+            and column_type(self, field) ~= "json" and column_type(self, field) ~= "document" then
             return misuse("%s('%s'): a table is no value; whereIn takes a list", of.name, tostring(field))
         end
         return plain(self, of, field, op, value)

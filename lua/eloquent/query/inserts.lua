@@ -232,7 +232,13 @@ return function(Query, builder)
         local root, grammar = q._node.root, connection:query_grammar()
         local columns, alike = survey(root, rows, made, verb)
         if job.prepare then
-            job.prepare(columns)
+            local named = grammar.documents and require("eloquent.mongo.rows").named(columns, rows, root.model)
+            job.prepare(named or columns)
+        end
+        if grammar.documents and job.conflict_key == "ignore" then
+            return require("eloquent.mongo.rows").insert_new(connection, root.model, rows, function(i)
+                write_alike(q, job, rows, i, i, columns_of(rows[i], columns, made), made, grammar)
+            end)
         end
         local function all()
             if alike then
@@ -270,7 +276,7 @@ return function(Query, builder)
     -- Writes runs of rows that have the same columns, as long as they are worth it; returns how many rows that were.
     local function write_alike_in_bulk(root, rows, verb, made, connection)
         local grammar, core = connection:query_grammar(), connection:core()
-        local shape = root.model and root.model:_getShape()
+        local shape = root.model and not root.model._open and root.model:_getShape() or nil
         local from = 1
         repeat
             local into, columns, fills = bulk_target(root, grammar, rows, from, made, verb)
@@ -291,6 +297,28 @@ return function(Query, builder)
         end)
     end
 
+    -- Adds to a value that a column does not take the row that it is in.
+    local function name_row(err, rows, model)
+        if not model or #rows < 2 or not errors.is(err, "value") or err.row then
+            return err
+        end
+        local shape = model:_getShape()
+        for i = 1, #rows do
+            for name, value in next, rows[i] do
+                if value ~= null and shape:has(name) and not pcall(shape.normal, shape, name, value) then
+                    err.row, err.message = i, ("row %d: %s"):format(i, err.message)
+                    return err
+                end
+            end
+        end
+        return err
+    end
+
+    local function write_statements(q, job, rows, verb, made, connection)
+        local ok, result = pcall(write_rows, q, job, rows, verb, made, connection)
+        return ok and result or error(name_row(result, rows, q._node.root.model), 0)
+    end
+
     local function write(q, job, rows, verb)
         local made = own_values(q._node.root.model, true)
         local connection = q:_connection()
@@ -298,7 +326,7 @@ return function(Query, builder)
             rows = require("eloquent.mongo.rows").complete(connection, q._node.root, rows, made, verb)
         end
         if job.conflict or #rows < BULK_ROWS then
-            return write_rows(q, job, rows, verb, made, connection)
+            return write_statements(q, job, rows, verb, made, connection)
         end
         local ok, result = pcall(write_bulk, q, job, rows, verb, made, connection)
         if ok then
@@ -306,7 +334,7 @@ return function(Query, builder)
         elseif not errors.is(result, "unsupported") then
             error(result, 0)
         end
-        return write_rows(q, job, rows, verb, made, connection) -- a view, a table with rules
+        return write_statements(q, job, rows, verb, made, connection) -- a view, a table with rules
     end
 
     local function new_job()
@@ -491,8 +519,9 @@ return function(Query, builder)
     end
 
     --- Writes rows, and updates those that are there already; returns the number of rows. `unique` names the columns
-    --- (with a unique index) that tell so, and no two rows may have the same; MySQL goes by any unique index instead. `update` lists the columns to
-    --- write then (all when left out), and may give some a value or raw SQL; an empty one writes none.
+    --- (with a unique index) that tell so, and no two rows may have the same; MySQL goes by any unique index instead.
+    --- `update` lists the columns to write then (all when left out), and may give some a value or raw SQL; an empty
+    --- one writes none.
     ---
     ---     User:upsert({ { email = "ada@example.org", name = "Ada" } }, { "email" }, { "name" })
     ---     Page:upsert(rows, "url", { hits = eloquent.raw("pages.hits + 1") })

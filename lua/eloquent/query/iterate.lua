@@ -46,7 +46,8 @@ return function(Query, builder)
             elseif c.clause == "columns" then
                 found.chosen = c.kind ~= "clear"
                 found.has_key = c.kind ~= "clear" and (found.has_key
-                    or c.field == "*" or c.field == key and not c.alias or c.field == qualified and not c.alias)
+                    or c.field == "*" or c.field == qualified and not c.alias
+                    or (c.field == key or c.field == root.model._key) and not c.alias)
             end
         end
         if found.chosen and not found.has_key then
@@ -55,10 +56,24 @@ return function(Query, builder)
         return found
     end
 
+    --- The key to page by. Documents of a model whose key is `id` may have no such field, but all have `_id`.
+    function Query:_page_key(verb)
+        local key = key_of(self, verb)
+        if not self._node.root.model._id_mode then
+            return key
+        end
+        for _, c in ipairs(node.components(self._node)) do
+            if c.clause == "orders" and not c.clear then
+                return key
+            end
+        end
+        return "_id"
+    end
+
     -- A function that gives the next piece of rows, or nil at the end.
     local function pieces_by_key(self, verb, size)
         size = size_of(verb, size)
-        local key = key_of(self, verb)
+        local key = self:_page_key(verb)
         local found = survey(self, verb, key)
         local op = found.direction == "asc" and ">" or "<"
         local base = self:clone():_fence():reorder()
@@ -70,7 +85,9 @@ return function(Query, builder)
                 return nil
             end
             local q = base:clone()
-            if last ~= nil then
+            if last ~= nil and q:_connection().driver == "mongo" then
+                q:_after(key, op, last)
+            elseif last ~= nil then
                 q:where(key, op, last)
             end
             q:orderBy(key, found.direction):limit(want)
@@ -112,6 +129,16 @@ return function(Query, builder)
             offset = offset + n
             limit = limit and limit - n
             return n > 0 and rows or nil
+        end
+    end
+
+    local after = builder.conditions.form("where", "wheres")
+
+    -- Like where, in the order of keys that may be of several types.
+    function Query:_after(key, op, last)
+        local fresh = builder.conditions.step(self, after, "after", key, op, { last }, 1)
+        if fresh then
+            fresh.op = op
         end
     end
 

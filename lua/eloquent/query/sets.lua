@@ -100,7 +100,8 @@ function Sets:touch()
     local model = self.query._node.root.model
     local stamp = model and model._timestamps and model._timestamps.updated
     if stamp and not self.named[stamp] then
-        self:add(stamp, "value", datetime.now())
+        local documents = self.query:_connection().driver == "mongo" and require("eloquent.mongo.rows")
+        self:add(stamp, "value", (documents or datetime).now())
     end
 end
 

@@ -6,8 +6,9 @@ local null = require("eloquent.core.null")
 local misuse = fields.misuse
 
 return function(Query, builder)
-    function builder.now()
-        return require("eloquent.core.datetime").now()
+    function builder.now(connection)
+        local documents = connection and connection.driver == "mongo"
+        return require(documents and "eloquent.mongo.rows" or "eloquent.core.datetime").now()
     end
 
     local function soft_deletes(self, verb)

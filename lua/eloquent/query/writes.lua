@@ -86,7 +86,7 @@ return function(Query, builder)
     function Query:delete()
         local model = self._node.root.model
         if model and model._soft_deletes then
-            return self:update({ [model._soft_deletes] = builder.now() })
+            return self:update({ [model._soft_deletes] = builder.now(self:_connection()) })
         end
         return self:forceDelete()
     end

@@ -55,6 +55,7 @@ local options_of = {
     json = "notNull nullable default comment",
     uuid = common .. " auto",
     ulid = common .. " auto",
+    objectId = "primary notNull nullable unique index comment",
     binary = common,
     enum = common .. " values",
 }

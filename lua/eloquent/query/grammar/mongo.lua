@@ -38,14 +38,14 @@ end
 
 local function refuse(q)
     if #q.joins > 0 then
-        text.unsupported("joins", "read one collection, then the other with whereIn and the keys, or write a $lookup with "
-            .. "aggregate{ ... }")
+        text.unsupported("joins", "read one collection, then the other with whereIn and the keys, or write a $lookup "
+            .. "with aggregate{ ... }")
     elseif #q.unions > 0 then
         text.unsupported("union of queries", "read both and put their rows together, or write a $unionWith with "
             .. "aggregate{ ... }")
     elseif q.lock or q.wait then
-        text.unsupported("row locks", "write inside eloquent.transaction, which fails with kind conflict when another one "
-            .. "changed the document, or change it in one step with increment or update")
+        text.unsupported("row locks", "write inside eloquent.transaction, which fails with kind conflict when another "
+            .. "one changed the document, or change it in one step with increment or update")
     end
 end
 
@@ -180,13 +180,14 @@ end
 
 -- Makes one document of all that agree in these columns.
 local function add_group(stages, columns)
-    local key, back = {}, {}
+    local key, back, has_id = {}, {}, false
     for i, item in ipairs(columns) do
+        has_id = has_id or item[1] == "_id"
         key[i] = { "k" .. i, one("$ifNull", array({ string("$" .. item[2]), "null" })) }
         back[i] = { item[1], string("$_id.k" .. i) }
     end
     add(stages, "$group", one("_id", object(key)))
-    back[#back + 1] = not back._id and { "_id", "0" } or nil
+    back[#back + 1] = not has_id and { "_id", "0" } or nil
     add(stages, "$project", object(back))
 end
 
@@ -347,7 +348,7 @@ function mongo.exists(_, cx, q)
 end
 
 --- A name for a column of the result that is none of the model's.
-function mongo.free_name(_, model, name)
+function mongo.free_name(model, name)
     while model and model._column[name] do
         name = name .. "_"
     end
@@ -381,7 +382,7 @@ function mongo:aggregate(cx, q)
     for i, fn in ipairs(a.functions) do
         local own = q.model and q.model._column[path] and path
         local typed = fn ~= "count" and fn ~= "avg" and own
-        names[i] = typed or self:free_name(q.model, fn == "count" and "total" or fn)
+        names[i] = typed or self.free_name(q.model, fn == "count" and "total" or fn)
         group[i + 1] = { "v" .. i, accumulator(fn, path) }
     end
     add(stages, "$group", object(group))

@@ -55,7 +55,10 @@ end
 -- What a value of a key is made before it is compared.
 local function key_reader(q, path)
     local column = column_of(q, q.model._id_mode and q.model._key or path)
-    return column and counts[column.type] and values.counted(q.model._name .. "." .. column.name) or nil
+    if column and counts[column.type] then
+        return values.counted(q.model._name .. "." .. column.name)
+    end
+    return column and column.type == "uuid" and values.uuid or nil
 end
 
 -- True when the value of a field goes to the server as its column says, and in no other form.
@@ -120,7 +123,7 @@ local function equal(cx, q, path, first)
     end
     local read, list = is_key(q, path) and key_reader(q, path), {}
     for i, each in ipairs(is_key(q, path) and key_paths(q, path) or { path }) do
-        list[i] = { { each, one("$in", cx:bind_encoded(first, values.chain(read, values.forms))) } }
+        list[i] = { { each, cx:bind_encoded(first, values.chain(read, values.match)) } }
     end
     return either(list)
 end
@@ -129,9 +132,12 @@ local function unequal(cx, q, path, first)
     if is_plain(q, path) then
         return { { path, one("$nin", array({ cx:bind(first, path), "null" })) } }
     end
-    local read, list = is_key(q, path) and key_reader(q, path), {}
-    for i, each in ipairs(is_key(q, path) and key_paths(q, path) or { path }) do
-        list[i] = { each, one("$nin", cx:bind_encoded(first, values.chain(read, values.forms_and_null))) }
+    if not is_key(q, path) then
+        return { { path, one("$nin", cx:bind_encoded(first, values.forms_and_null)) } }
+    end
+    local list = {} -- a key is never NULL, but one of its two fields may be missing
+    for i, each in ipairs(key_paths(q, path)) do
+        list[i] = { each, one("$nin", cx:bind_encoded(first, values.chain(key_reader(q, path), values.forms))) }
     end
     return list
 end
@@ -149,6 +155,17 @@ function kinds.basic(cx, q, c, is_not)
     local column, anything = column_of(q, path)
     local bound = cx:bind(c.first, column and not anything and path)
     return { { path, one(words[op], bound) } }
+end
+
+--- Behind a key in the order of all keys, which may be of several types; for loops that go by key.
+function kinds.after(cx, q, c)
+    local path = path_of(q, c.field)
+    if is_plain(q, path) then
+        return { { path, one(words[c.op], cx:bind(c.first, path)) } }
+    end
+    local beyond = { { path, one(words[c.op], cx:bind(c.first)) } }
+    local types = values[c.op == ">" and "types_after" or "types_before"]
+    return either({ beyond, { { path, one("$type", cx:bind_encoded(c.first, types)) } } })
 end
 
 kinds["null"] = function(_, q, c, is_not)
@@ -185,7 +202,7 @@ kinds["in"] = function(cx, q, c, is_not)
     end
     return in_fields(q, path, is_not, function()
         local items = list_items(cx, q, c, path)
-        if c.has_null or is_not then
+        if c.has_null or is_not and not is_key(q, path) then
             items[#items + 1] = "null"
         end
         return array(items)
@@ -196,7 +213,7 @@ function kinds.in_list(cx, q, c, is_not)
     local path = path_of(q, c.field)
     cx.long_list = true
     return in_fields(q, path, is_not, function()
-        return cx:bind_encoded(c.first, values.list(c.list, c.has_null or is_not))
+        return cx:bind_encoded(c.first, values.list(c.list, c.has_null or is_not and not is_key(q, path)))
     end)
 end
 
@@ -232,7 +249,9 @@ function kinds.like(cx, q, c, is_not)
 end
 
 -- { operator, whether the day after it is the edge }
-local edges = { ["<"] = { "$lt", false }, ["<="] = { "$lt", true }, [">"] = { "$gte", true }, [">="] = { "$gte", false } }
+local edges = {
+    ["<"] = { "$lt", false }, ["<="] = { "$lt", true }, [">"] = { "$gte", true }, [">="] = { "$gte", false },
+}
 
 local function on_date(cx, path, op, first, is_text)
     local from = not is_text and values.day or nil

@@ -65,8 +65,8 @@ end
 
 --- Raw text of a query is SQL.
 function text.no_raw()
-    return text.unsupported("SQL", "write the condition with where and its kin, or the whole query with aggregate{ ... } "
-        .. "or connection:collection(name)")
+    return text.unsupported("SQL", "write the condition with where and its kin, or the whole query with aggregate{ ... "
+        .. "} or connection:collection(name)")
 end
 
 return text

@@ -33,6 +33,24 @@ function values.forms(value)
     return json.array({ value })
 end
 
+--- What a field that equals the value is compared with: a condition where there are two forms, or where a table
+--- would be read as one.
+function values.match(value)
+    local list = values.forms(value)
+    if #list > 1 then
+        return { ["$in"] = list }
+    elseif type(value) == "table" then
+        return { ["$eq"] = value }
+    end
+    return value
+end
+
+--- A UUID as keys have it; what isn't one stays.
+function values.uuid(value)
+    local is_uuid = type(value) == "string" and value:find("^%x+%-%x+%-%x+%-%x+%-%x+$") and #value == 36
+    return is_uuid and require("eloquent.core.document").uuid(value) or value
+end
+
 --- The same, and null, for conditions that NULL doesn't meet.
 function values.forms_and_null(value)
     local list = values.forms(value)
@@ -95,6 +113,39 @@ end
 --- The beginning of the day after it.
 function values.next_day(date)
     return datetime(date .. "T00:00:00Z") + 86400
+end
+
+-- The types of keys in the order in which the server sorts them.
+local TYPES <const> = {
+    "minKey", "null", "number", "string", "object", "array", "binData", "objectId", "bool", "date", "timestamp",
+    "regex", "maxKey",
+}
+
+local function type_of(value)
+    local kind = type(value)
+    if kind == "userdata" then
+        kind = objectid.is(value) and "objectId" or datetime.is(value) and "date"
+            or require("eloquent.core.decimal").is(value) and "number" or "binData"
+    elseif kind == "table" then
+        kind = "object"
+    elseif kind == "boolean" then
+        kind = "bool"
+    end
+    for i, name in ipairs(TYPES) do
+        if name == kind then
+            return i
+        end
+    end
+end
+
+--- The types whose values come after those of the value's own.
+function values.types_after(value)
+    return json.array(table.move(TYPES, type_of(value) + 1, #TYPES, 1, {}))
+end
+
+--- The types whose values come before them.
+function values.types_before(value)
+    return json.array(table.move(TYPES, 1, type_of(value) - 1, 1, {}))
 end
 
 --- `-value`

@@ -127,11 +127,13 @@ return function(mongo)
             local from = item.how == "given" and place[item.name] or item.first
             set[i] = { item.name, cx:bind(from, param_of(q, item.name)) }
         end
-        local rest = { columns = {} }
+        local key = q.model and q.model._id_mode and q.model._key
+        if key and place[key] and not place._id then
+            only_new[1] = { "_id", cx:bind(place[key], key) }
+        end
         for _, name in ipairs(a.columns) do
             if not is_set[name] and not is_unique[name] then
                 only_new[#only_new + 1] = { check_name(name), cx:bind(place[name], param_of(q, name)) }
-                rest.columns[#rest.columns + 1] = name
             end
         end
         local update = object({
@@ -152,6 +154,11 @@ return function(mongo)
             return object({ { "update", string(q.table) }, { "updates", array(list) } })
         end
         return object({ { "insert", string(q.table) }, { "documents", array(list) } })
+    end
+
+    --- Runs `write`, an upsert that leaves alone what is there.
+    function mongo.count_new(_, _, write)
+        return write()
     end
 
     --- Rows of the next statement when `left` are to be written and `room` fit into one.

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+**
+** mongo_codec_spec.c - the parts of the MongoDB driver that need no server: documents
+** that servers refuse to store, malformed ones, and memory that runs out at each
+** allocation of the driver's own in turn.
+*/
+#include "mongo_support.h"
+
+#include "mongo_driver.h"
+
+/* {====== Allocations that fail ====== */
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+static int countdown = -1; /* allocations that still succeed; -1: all of them */
+static bool ran_out;
+
+static bool fails(void) {
+    if (countdown < 0) {
+        return false;
+    }
+    if (countdown == 0) {
+        ran_out = true;
+        return true;
+    }
+    countdown--;
+    return false;
+}
+
+void *__wrap_malloc(size_t n) {
+    return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n) {
+    return fails() ? NULL : __real_realloc(p, n);
+}
+
+/* }====== */
+
+/* {====== Documents ====== */
+
+/* {"v": value} as BSON. */
+static int write_document(mg_buf *b, const el_value *v, el_error *err) {
+    size_t at;
+    if (el_mg_open_doc(b, &at, err) != EL_OK ||
+        el_mg_put_value(b, "v", 1, v, 0, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    return el_mg_close_doc(b, at, MG_MAX_DOC, err);
+}
+
+static int read_document(const mg_buf *b, char *out, size_t size, el_error *err) {
+    static const char text[] = "{\"find\":\"c\",\"$fields\":[\"v\"]}";
+    mg_text *t = NULL;
+    mg_result *r = NULL;
+    el_value v;
+    out[0] = '\0';
+    int rc = el_mg_text_new(&t, text, sizeof text - 1, err);
+    if (rc == EL_OK) {
+        rc = el_mg_result_new(&r, t, err);
+    }
+    if (rc == EL_OK) {
+        rc = el_mg_result_add(r, b->p, b->n, err);
+    }
+    if (rc == EL_OK) {
+        el_mg_cell(r, 0, 0, &v);
+        write_value(out, size, &v);
+    }
+    el_mg_result_free(r);
+    if (t) {
+        el_mg_text_drop(t);
+    }
+    return rc;
+}
+
+static const char every_kind[] = "{\"a\":[1,4294967296,0.5,\"t\",true,null,{\"\":{}}],"
+                                 "\"a\":2,\"b\":12345678901234567890}";
+static const char every_written[] =
+    "{a:[1,4294967296,0.5f,\"t\",true,null,{:{}}],a:2,b:decimal(12345678901234567890)}";
+
+/* Servers may refuse two fields of one name; the driver keeps what it is given. */
+static void keeps_what_it_is_given(void **state) {
+    (void)state;
+    mg_buf b = {0};
+    el_error err = {0};
+    char text[500];
+    el_value v = BYTES(EL_JSON, every_kind, sizeof every_kind - 1);
+    assert_int_equal(write_document(&b, &v, &err), EL_OK);
+    assert_int_equal(read_document(&b, text, sizeof text, &err), EL_OK);
+    assert_string_equal(text, every_written);
+    el_mg_buf_release(&b);
+}
+
+static void special_values_of_all_types(void **state) {
+    (void)state;
+    static const char dbpointer[] =
+        "{ \"$dbPointer\" : { \"$ref\" : \"a.b\", \"$id\" : { \"$oid\" : "
+        "\"0123456789abcdef01234567\" } } }";
+    const char *const texts[] = {
+        "{ \"$date\" : { \"$numberLong\" : \"9223372036854775807\" } }",
+        "{ \"$date\" : { \"$numberLong\" : \"253402300800000\" } }",
+        "{ \"$symbol\" : \"s\" }",
+        "{ \"$code\" : \"f\", \"$scope\" : { \"x\" : { \"$numberInt\" : \"1\" } } }",
+        dbpointer,
+        "{ \"$numberDecimal\" : \"NaN\" }",
+        "{ \"$numberDecimal\" : \"-0E+3\" }"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        mg_buf b = {0};
+        el_error err = {0};
+        char text[500], expected[500];
+        el_value v = BYTES(EL_SPECIAL, texts[i], strlen(texts[i]));
+        if (write_document(&b, &v, &err) != EL_OK) {
+            fail_msg("%s: %s", texts[i], err.message);
+        }
+        assert_int_equal(read_document(&b, text, sizeof text, &err), EL_OK);
+        snprintf(expected, sizeof expected, "special(%s)", texts[i]);
+        assert_string_equal(text, expected);
+        el_mg_buf_release(&b);
+    }
+}
+
+/* Each byte of a document changed, and each length cut: an error or other values. */
+static void malformed_documents(void **state) {
+    (void)state;
+    mg_buf b = {0};
+    el_error err = {0};
+    char text[500];
+    el_value v = BYTES(EL_JSON, every_kind, sizeof every_kind - 1);
+    assert_int_equal(write_document(&b, &v, &err), EL_OK);
+    int refused = 0;
+    for (size_t i = 0; i < b.n; i++) {
+        unsigned char kept = b.p[i];
+        for (int k = 0; k < 256; k++) {
+            b.p[i] = (unsigned char)k;
+            el_error_clear(&err);
+            refused += read_document(&b, text, sizeof text, &err) != EL_OK;
+            assert_true(err.kind == EL_ERR_NONE || err.kind == EL_ERR_OTHER);
+        }
+        b.p[i] = kept;
+    }
+    assert_true(refused > 1000);
+    for (size_t n = 0; n < b.n; n++) {
+        mg_buf cut = {.p = __real_malloc(n ? n : 1), .n = n};
+        memcpy(cut.p, b.p, n);
+        el_error_clear(&err);
+        assert_int_equal(read_document(&cut, text, sizeof text, &err), EL_FAIL);
+        assert_int_equal(err.kind, EL_ERR_OTHER);
+        free(cut.p);
+    }
+    el_mg_buf_release(&b);
+}
+
+/* }====== */
+
+/* {====== Memory ====== */
+
+static const char long_command[] =
+    "{\"aggregate\":\"c\",\"pipeline\":[{\"$match\":{\"a\":?,\"b\":[?,{\"c\":?}],\"d\":{}"
+    "}}],"
+    "\"cursor\":{},\"$db\":\"x\",\"$fields\":[\"a\",\"b.c\"]}";
+
+static int bind_once(el_error *err) {
+    static const el_value inner[] = {{.type = EL_INT, .u.i = 1},
+                                     {.type = EL_TEXT, .u.s = {"text", 4}}};
+    char large[2000];
+    memset(large, 'x', sizeof large);
+    el_iter list = walk_over(NULL, inner, 2);
+    const el_value args[] = {BYTES(EL_BYTES, large, sizeof large),
+                             {.type = EL_LIST, .u.nested = &list},
+                             STR(EL_JSON, "{\"a\":{\"b\":[1,2.5,\"x\"]}}")};
+    mg_text *t = NULL;
+    mg_buf out = {0};
+    int rc = el_mg_text_new(&t, long_command, sizeof long_command - 1, err);
+    if (rc == EL_OK) {
+        rc = el_mg_text_bind(t, &out, args, 100, err);
+        el_mg_text_drop(t);
+    }
+    el_mg_buf_release(&out);
+    return rc;
+}
+
+static void memory_runs_out_in_commands(void **state) {
+    (void)state;
+    int failures = 0;
+    for (int i = 0;; i++) {
+        el_error err = {0};
+        ran_out = false;
+        countdown = i;
+        int rc = bind_once(&err);
+        countdown = -1;
+        if (!ran_out) {
+            assert_int_equal(rc, EL_OK);
+            break;
+        }
+        assert_int_equal(rc, EL_FAIL);
+        assert_int_equal(err.kind, EL_ERR_NOMEM);
+        failures++;
+    }
+    assert_true(failures > 8);
+}
+
+static void memory_runs_out_in_rows(void **state) {
+    (void)state;
+    mg_buf b = {0};
+    el_error err = {0};
+    static const char special[] = "{ \"$maxKey\" : 1 }";
+    char text[100];
+    el_value v = STR(EL_SPECIAL, special);
+    assert_int_equal(write_document(&b, &v, &err), EL_OK);
+    int failures = 0;
+    for (int i = 0;; i++) {
+        el_error_clear(&err);
+        ran_out = false;
+        countdown = i;
+        int rc = read_document(&b, text, sizeof text, &err);
+        countdown = -1;
+        if (!ran_out) {
+            assert_int_equal(rc, EL_OK);
+            assert_string_equal(text, "special({ \"$maxKey\" : 1 })");
+            break;
+        }
+        assert_int_equal(rc, EL_FAIL);
+        assert_int_equal(err.kind, EL_ERR_NOMEM);
+        failures++;
+    }
+    assert_true(failures > 8);
+    el_mg_buf_release(&b);
+}
+
+/* }====== */
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keeps_what_it_is_given),
+        cmocka_unit_test(special_values_of_all_types),
+        cmocka_unit_test(malformed_documents),
+        cmocka_unit_test(memory_runs_out_in_commands),
+        cmocka_unit_test(memory_runs_out_in_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+**
+** mysql_memory_spec.c - the MySQL driver when memory runs out: driver_memory.h.
+*/
+#define PREFIX "MYSQL"
+#define SELECT                                                                           \
+    "SELECT id, name, at, price FROM memory_c WHERE id <> ? AND name <> ? AND at <> ? "  \
+    "AND price <> ?"
+#define INSERT "INSERT INTO memory_c (id, name, at, price) VALUES (?, ?, ?, ?)"
+
+#include "driver_memory.h"
