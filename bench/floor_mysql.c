@@ -344,7 +344,7 @@ static double save(MYSQL *link, int64_t n, start *s) {
     for (size_t i = 0; i < count; i++) {
         users[i].age += 1;
         users[i].score += 0.25;
-        u = users[i];
+        memcpy(&u, &users[i], sizeof u); /* the bound one */
         execute(st);
     }
     run(link, "commit");

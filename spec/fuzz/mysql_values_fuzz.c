@@ -101,7 +101,10 @@ static void read_binary(fuzz_input *in) {
             if (cell->form >= MY_FORM_DATE && cell->form <= MY_FORM_DATETIME) {
                 cell->fixed.time.neg = bytes[0] & 1;
             }
-            if (cell->form >= MY_FORM_BIT) {
+            if (cell->form >= MY_FORM_BIT && !cell->buffer) { /* cells in place */
+                cell->length = (unsigned long)length;
+                cell->text = bytes;
+            } else if (cell->form >= MY_FORM_BIT) {
                 cell->length = length < cell->capacity ? length : cell->capacity;
                 memcpy(cell->buffer, bytes, cell->length);
                 cell->text = cell->buffer;
