@@ -56,8 +56,8 @@ void elL_collection_push(lua_State *L, int idx, elL_collection *c, size_t i) {
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, idx, COLLECTION_RECORDS);
     }
+    int records = lua_gettop(L);
     if (lua_rawgeti(L, -1, (lua_Integer)i + 1) == LUA_TNIL) {
-        lua_pop(L, 1);
         lua_getiuservalue(L, idx, COLLECTION_META);
         elL_record *r = elL_newrecord(L, -1, c->shape, 0);
         r->index = (uint32_t)i;
@@ -70,11 +70,11 @@ void elL_collection_push(lua_State *L, int idx, elL_collection *c, size_t i) {
         r->exists = true;
         lua_pushvalue(L, idx);
         lua_setiuservalue(L, -2, RECORD_OWNER);
-        lua_remove(L, -2);
         lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, (lua_Integer)i + 1);
+        lua_rawseti(L, records, (lua_Integer)i + 1);
     }
-    lua_remove(L, -2);
+    lua_replace(L, records);
+    lua_settop(L, records);
 }
 
 /* Loads the verbs of lists when one is first asked for; false when they are there. */

@@ -27,7 +27,7 @@
 ** without looking a name up, for the checks that every statement makes.
 */
 static inline void *elL_testtag(lua_State *L, int idx, const void *tag, size_t size) {
-    void *p = lua_type(L, idx) == LUA_TUSERDATA ? lua_touserdata(L, idx) : NULL;
+    void *p = lua_touserdata(L, idx); /* a light one has no length */
     return p && lua_rawlen(L, idx) >= size && *(const void **)p == tag ? p : NULL;
 }
 

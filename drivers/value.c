@@ -197,11 +197,36 @@ static bool micros_in_range(int64_t micros) {
     return micros >= min && micros < end;
 }
 
-/* Two digits at p as a number; beyond 99 when one of them is none. */
-static inline unsigned two(const char *p) {
-    unsigned high = (unsigned char)p[0] - (unsigned)'0';
-    unsigned low = (unsigned char)p[1] - (unsigned)'0';
-    return high > 9 || low > 9 ? 1000 : high * 10 + low;
+/* Two digits at p as a number. */
+static inline int two(const char *p) {
+    return p[0] * 10 + p[1] - '0' * 11;
+}
+
+/*
+** Eight bytes of a timestamp: what they are where they are no digits; 6 for each digit; and
+** the bits that no digit has once '0' is taken off it, nor when 6 is added then.
+*/
+typedef struct form {
+    char text[9], six[9], upper[9];
+} form;
+
+static const form year_form = {"0000-00-", "\6\6\6\6\0\6\6\0",
+                               "\xF0\xF0\xF0\xF0\xFF\xF0\xF0\xFF"};
+static const form day_form = {"00 00:00", "\6\6\0\6\6\0\6\6",
+                              "\xF0\xF0\xFF\xF0\xF0\xFF\xF0\xF0"};
+static const form second_form = {":00.0000", "\0\6\6\0\6\6\6\6",
+                                 "\xFF\xF0\xF0\xFF\xF0\xF0\xF0\xF0"};
+static const form micro_form = {"0.000000", "\6\0\6\6\6\6\6\6",
+                                "\xF0\xFF\xF0\xF0\xF0\xF0\xF0\xF0"};
+
+static inline bool is_like(const char *p, const form *f) {
+    uint64_t word, text, six, upper;
+    memcpy(&word, p, sizeof word);
+    memcpy(&text, f->text, sizeof text);
+    memcpy(&six, f->six, sizeof six);
+    memcpy(&upper, f->upper, sizeof upper);
+    word ^= text;
+    return ((word | (word + six)) & upper) == 0;
 }
 
 /*
@@ -209,25 +234,17 @@ static inline unsigned two(const char *p) {
 ** every timestamp of a big result; false for anything else, also where it is no moment.
 */
 static bool parse_own(int64_t *out, const char *text) {
-    if (text[4] != '-' || text[7] != '-' || text[10] != ' ' || text[13] != ':' ||
-        text[16] != ':' || text[19] != '.') {
+    if (!is_like(text, &year_form) || !is_like(text + 8, &day_form) ||
+        !is_like(text + 16, &second_form) || !is_like(text + 18, &micro_form)) {
         return false;
     }
-    unsigned part[10] = {two(text),      two(text + 2),  two(text + 5),  two(text + 8),
-                         two(text + 11), two(text + 14), two(text + 17), two(text + 20),
-                         two(text + 22), two(text + 24)};
-    for (int i = 0; i < 10; i++) {
-        if (part[i] > 99) {
-            return false;
-        }
-    }
-    el_civil t = {.year = (int)(part[0] * 100 + part[1]),
-                  .month = (int)part[2],
-                  .day = (int)part[3],
-                  .hour = (int)part[4],
-                  .minute = (int)part[5],
-                  .second = (int)part[6],
-                  .micro = (int)(part[7] * 10000 + part[8] * 100 + part[9])};
+    el_civil t = {.year = two(text) * 100 + two(text + 2),
+                  .month = two(text + 5),
+                  .day = two(text + 8),
+                  .hour = two(text + 11),
+                  .minute = two(text + 14),
+                  .second = two(text + 17),
+                  .micro = two(text + 20) * 10000 + two(text + 22) * 100 + two(text + 24)};
     return el_civil_to_micros(out, &t);
 }
 

@@ -50,6 +50,8 @@ local function is_query_verb(name)
     return QUERY_VERBS:find(" " .. name .. " ", 1, true) ~= nil
 end
 
+local new_query -- the query builder loads when the first query begins
+
 -- Verbs of queries are made when they are first asked for; others are misspelled, but for
 -- fields of models, which begin with "_" and may be absent.
 local function query_verb(_, verb)
@@ -72,7 +74,8 @@ setmetatable(Model, { __index = query_verb })
 ---@return eloquent.Query
 function Model:query()
     check_colon(self)
-    return require("eloquent.query.builder").new(self)
+    new_query = new_query or require("eloquent.query.builder").new
+    return new_query(self)
 end
 
 -- {{{ definition, as the core wants it
