@@ -250,10 +250,12 @@ static int configure(sq_conn *c, const settings *s, el_error *err) {
     }
     char sql[64];
     snprintf(sql, sizeof sql, "PRAGMA synchronous=%s", s->synchronous);
-    if (set_journal(c, s, err) != EL_OK) {
+    if (set_journal(c, s, err) != EL_OK || run(c, sql, NULL, 0, err) != EL_OK) {
         return EL_FAIL;
     }
-    return run(c, sql, NULL, 0, err);
+    /* KiB of changed pages that a transaction keeps before it writes any of them, some
+    ** again and again; what is only read has SQLite's own, far smaller limit */
+    return run(c, "PRAGMA cache_spill=-65536", NULL, 0, err);
 }
 
 static sq_conn *new_conn(const settings *s) {

@@ -57,6 +57,32 @@ static void defaults(void **state) {
     el_conn_release(c);
 }
 
+static int64_t size_of(const char *path) {
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    return info.st_size;
+}
+
+/* Far more than SQLite's own 2 MiB; what is beyond 64 MiB is written before. */
+static void keeps_changes_in_memory(void **state) {
+    (void)state;
+    char path[256], wal[256];
+    el_conn *c = open_path(in_folder(path, "a.db"), NULL, NULL);
+    in_folder(wal, "a.db-wal");
+    script(c, "CREATE TABLE t (x)");
+    script(c, "PRAGMA wal_checkpoint(TRUNCATE)");
+    script(c, "BEGIN");
+    script(c, "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n "
+              "WHERE i < 16384) INSERT INTO t SELECT zeroblob(1000) FROM n");
+    assert_int_equal(size_of(wal), 0);
+    script(c, "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n "
+              "WHERE i < 65536) INSERT INTO t SELECT zeroblob(1000) FROM n");
+    assert_true(size_of(wal) > 0);
+    script(c, "COMMIT");
+    assert_int_equal(scalar(c, "SELECT count(*) FROM t"), 16384 + 65536);
+    el_conn_release(c);
+}
+
 static void settings(void **state) {
     (void)state;
     static const char *const modes[] = {"delete", "TRUNCATE", "persist",
@@ -491,6 +517,7 @@ int main(void) {
 #define SPEC(f) cmocka_unit_test_setup_teardown(f, setup_folder, teardown_folder)
     const struct CMUnitTest tests[] = {
         SPEC(defaults),
+        SPEC(keeps_changes_in_memory),
         SPEC(settings),
         SPEC(wrong_settings_are_refused),
         SPEC(folders_are_made),
