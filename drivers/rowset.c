@@ -52,24 +52,34 @@ static size_t pack_nested(unsigned char *text, const el_iter *nested, void **at)
     return nested_size(nested->size);
 }
 
-size_t el_row_text_size(const el_value *values, int ncols) {
+/* el_row_text_size, and the column of a nested value that no row can hold, or -1. */
+static inline size_t text_size(const el_value *values, int ncols, int *unheld) {
     size_t total = 0;
+    *unheld = -1;
     for (int i = 0; i < ncols; i++) {
+        size_t n;
         if (el_type_has_bytes(values[i].type)) {
-            size_t n = values[i].u.s.n;
-            if (n > UINT32_MAX || total > SIZE_MAX / 2) {
-                return SIZE_MAX;
-            }
+            n = values[i].u.s.n;
             total += piece_size(n);
-        } else if (is_nested(&values[i]) && values[i].u.nested->block) {
-            size_t n = values[i].u.nested->size;
-            if (n > UINT32_MAX || total > SIZE_MAX / 2) {
-                return SIZE_MAX;
-            }
+        } else if (!is_nested(&values[i])) {
+            continue;
+        } else if (values[i].u.nested->block) {
+            n = values[i].u.nested->size;
             total += nested_size(n);
+        } else {
+            *unheld = i;
+            continue;
+        }
+        if (n > UINT32_MAX || total > SIZE_MAX / 2) {
+            return SIZE_MAX;
         }
     }
     return total;
+}
+
+size_t el_row_text_size(const el_value *values, int ncols) {
+    int unheld;
+    return text_size(values, ncols, &unheld);
 }
 
 void el_row_pack(unsigned char *row, unsigned char *text, const el_value *values,
@@ -257,18 +267,15 @@ static int refuse_text(const el_value *values, int ncols, el_error *err) {
 }
 
 int el_rowset_append(el_rowset *rs, const el_value *values, el_error *err) {
+    int unheld;
     size_t at, page = page_of(rs->nrows, &at);
-    size_t n = el_row_text_size(values, rs->ncols);
+    size_t n = text_size(values, rs->ncols, &unheld);
     if (n == SIZE_MAX) {
         return refuse_text(values, rs->ncols, err);
-    }
-    for (int i = 0; i < rs->ncols; i++) {
-        if (is_nested(&values[i]) && !values[i].u.nested->block) {
-            return el_fail(err, EL_ERR_VALUE, 0,
-                           "column %d is a %s, which a row of cells "
-                           "can't hold",
-                           i + 1, el_type_name(values[i].type));
-        }
+    } else if (unheld >= 0) {
+        return el_fail(err, EL_ERR_VALUE, 0,
+                       "column %d is a %s, which a row of cells can't hold", unheld + 1,
+                       el_type_name(values[unheld].type));
     }
     if (page == rs->npages && add_page(rs, err) != EL_OK) {
         return EL_FAIL;

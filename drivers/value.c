@@ -25,22 +25,22 @@ const char *el_type_name(el_type t) {
 
 /* {====== Calendar ====== */
 
+enum { DAYS_TO_1970 = 719468 }; /* from 0000-03-01 */
+
 /*
-** Days since 1970-01-01 of a proleptic Gregorian date.  Years begin in March here, so
-** that the leap day is the last day of a year; 400 years have 146,097 days.
+** Days since 1970-01-01 of a proleptic Gregorian date that is ok.  Years begin in March
+** here, so that the leap day is the last day of a year.
 */
 static int64_t days_from_date(int year, int month, int day) {
-    int y = month <= 2 ? year - 1 : year;
-    int era = (y >= 0 ? y : y - 399) / 400;
-    int year_of_era = y - era * 400;
-    int day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    int day_of_era =
-        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return (int64_t)era * 146097 + day_of_era - 719468;
+    unsigned y = (unsigned)(year - (month <= 2));
+    unsigned from_march = (unsigned)(month > 2 ? month - 3 : month + 9);
+    unsigned day_of_year = (153 * from_march + 2) / 5 + (unsigned)day - 1;
+    return (int64_t)(y * 365 + y / 4 - y / 100 + y / 400 + day_of_year) - DAYS_TO_1970;
 }
 
+/* The same backwards; 400 years have 146,097 days. */
 static void date_from_days(el_civil *out, int64_t days) {
-    days += 719468;
+    days += DAYS_TO_1970;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
     int day_of_era = (int)(days - era * 146097);
     int year_of_era =
@@ -61,7 +61,7 @@ static int days_in_month(int year, int month) {
 
 static bool date_ok(int year, int month, int day) {
     return year >= EL_YEAR_MIN && year <= EL_YEAR_MAX && month >= 1 && month <= 12 &&
-           day >= 1 && day <= days_in_month(year, month);
+           day >= 1 && (day <= 28 || day <= days_in_month(year, month));
 }
 
 void el_civil_from_micros(el_civil *out, int64_t micros) {
