@@ -114,7 +114,7 @@ static void take_value(lua_State *L, walk *w, int i) {
     el_value *out = &w->values[i];
     w->seen_in[i] = w->row;
     if (slot < 0) {
-        elL_tovalue(L, out, NULL, w->by_type);
+        elL_tovalue(L, out, w->shape, w->by_type);
     } else if (!take_plain(L, out, w->shape, slot)) {
         elL_normalize(L, w->shape, SHAPE_ARG, slot, -1);
         elL_tovalue(L, out, w->shape, slot);

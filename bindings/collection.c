@@ -127,10 +127,10 @@ static int collection_len(lua_State *L) {
     return 1;
 }
 
-/* Iterator of pairs(collection): like ipairs, so that #c, pairs and ipairs agree. */
+/* Iterator of pairs and ipairs over a collection. */
 static int next_record(lua_State *L) {
     elL_collection *c = check(L);
-    lua_Integer i = lua_tointeger(L, 2);
+    lua_Integer i = luaL_checkinteger(L, 2);
     if (i < 0 || (lua_Unsigned)i >= c->nrows) {
         return 0;
     }
@@ -142,6 +142,25 @@ static int next_record(lua_State *L) {
 static int collection_pairs(lua_State *L) {
     check(L);
     lua_pushcfunction(L, next_record);
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, 0);
+    return 3;
+}
+
+/* Iterator of ipairs over everything else. */
+static int next_item(lua_State *L) {
+    lua_Integer i = (lua_Integer)((lua_Unsigned)luaL_checkinteger(L, 2) + 1);
+    lua_pushinteger(L, i);
+    return lua_geti(L, 1, i) == LUA_TNIL ? 1 : 2;
+}
+
+/*
+** ipairs of scripts: as Lua's own, but a collection hands out its records without an
+** index operation for each.
+*/
+int elL_ipairs(lua_State *L) {
+    luaL_checkany(L, 1);
+    lua_pushcfunction(L, elL_testcollection(L, 1) ? next_record : next_item);
     lua_pushvalue(L, 1);
     lua_pushinteger(L, 0);
     return 3;

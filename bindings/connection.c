@@ -51,6 +51,9 @@ void elL_checktransaction(lua_State *L, const elL_conn *c) {
 void elL_pushconnerror(lua_State *L, int conn_idx, elL_conn *c, const el_error *e,
                        const char *sql) {
     c->conflicted = c->conflicted || (c->promised && e->kind == EL_ERR_CONFLICT);
+    if (c->watch && e->kind == EL_ERR_CANCELED) {
+        c->watch(NULL, c, false);
+    }
     elL_context where = {c->name, c->driver->name, sql};
     conn_idx = lua_absindex(L, conn_idx);
     luaL_checkstack(L, 6, "error");

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT
 **
-** convert.c - values between Lua and databases, by the Lua type and the column's type,
-** never by what text looks like.  What can't be carried exactly is an error.
+** convert.c - values of scripts as columns keep them and as drivers bind them, by the Lua
+** type and the column's type, never by what text looks like.  What can't be carried
+** exactly is an error.  The way back is cells.c.
 */
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "decimal.h"
 #include "document.h"
 
-enum { UUID_LENGTH = 36, ULID_LENGTH = 26, OBJECT_ID_LENGTH = 24 };
+enum { UUID_LENGTH = 36, ULID_LENGTH = 26 };
 
 /* {====== Messages ====== */
 
-/* "User.age" or "age". */
-static const char *column_label(lua_State *L, const elL_shape *s, int slot) {
+const char *elL_columnlabel(lua_State *L, const elL_shape *s, int slot) {
     const char *name = s->column[slot].name;
     return s->model ? lua_pushfstring(L, "%s.%s", s->model, name)
                     : lua_pushstring(L, name);
@@ -50,29 +48,23 @@ static const char *type_noun(lua_State *L, int idx) {
 EL_NORETURN static int wrong_type(lua_State *L, const elL_shape *s, int slot, int idx,
                                   const char *expected) {
     idx = lua_absindex(L, idx);
-    const char *label = column_label(L, s, slot);
+    const char *label = elL_columnlabel(L, s, slot);
     elL_fail(L, EL_ERR_VALUE, "%s expects %s, got %s", label, expected,
-                    type_label(L, idx));
+             type_label(L, idx));
 }
 
 /* Raises "User.age: <problem>". */
 EL_NORETURN static int bad_value(lua_State *L, const elL_shape *s, int slot,
                                  const char *problem) {
-    const char *label = column_label(L, s, slot);
+    const char *label = elL_columnlabel(L, s, slot);
     elL_fail(L, EL_ERR_VALUE, "%s: %s", label, problem);
 }
 
 /* }====== */
 
-static bool is_decimal(const char *text, size_t n) {
-    el_decimal ignored;
-    return el_decimal_scan(&ignored, text, n);
-}
-
 /* {====== To columns ====== */
 
-/* Reads a whole number written as digits, "-12"; nothing else is one. */
-static bool digits_to_integer(const char *text, size_t n, lua_Integer *out) {
+bool elL_digits(const char *text, size_t n, lua_Integer *out) {
     size_t i = n > 0 && text[0] == '-';
     if (n == i || n - i > 19 || (text[i] == '0' && n > 1)) {
         return false;
@@ -117,7 +109,7 @@ EL_NORETURN static int out_of_range(lua_State *L, const elL_shape *s, int slot, 
         range = c->is_unsigned ? "0 to 4294967295" : "-2147483648 to 2147483647";
     }
     idx = lua_absindex(L, idx);
-    const char *label = column_label(L, s, slot);
+    const char *label = elL_columnlabel(L, s, slot);
     elL_fail(L, EL_ERR_VALUE, "%s: the %s is out of the column's range, %s", label,
              type_noun(L, idx), range);
 }
@@ -139,24 +131,26 @@ static void to_integer(lua_State *L, const elL_shape *s, int slot, int idx) {
         int whole;
         v = lua_tointegerx(L, idx, &whole);
         if (!whole) {
-            bad_value(L, s, slot, "a float with a fraction, or beyond 64 bits, is no "
-                                  "integer; round it first");
+            bad_value(L, s, slot,
+                      "a float with a fraction, or beyond 64 bits, is no "
+                      "integer; round it first");
         }
     } else if (lua_type(L, idx) == LUA_TSTRING) {
         text = lua_tolstring(L, idx, &n);
-        if (!digits_to_integer(text, n, &v)) {
+        if (!elL_digits(text, n, &v)) {
             wrong_type(L, s, slot, idx, "an integer");
         }
     } else if ((text = elL_testdecimal(L, idx, &n)) != NULL) {
         const char *dot = memchr(text, '.', n);
         for (const char *p = dot ? dot + 1 : NULL; p && p < text + n; p++) {
             if (*p != '0') {
-                bad_value(L, s, slot, "a decimal with a fraction is no integer; round it "
-                                      "first");
+                bad_value(L, s, slot,
+                          "a decimal with a fraction is no integer; round it "
+                          "first");
             }
         }
         size_t whole = dot ? (size_t)(dot - text) : n;
-        if (!digits_to_integer(text, whole, &v)) {
+        if (!elL_digits(text, whole, &v)) {
             if (c->type == COL_BIG && c->is_unsigned && !c->is_63_bits && *text != '-' &&
                 fits_uint64(text, whole)) {
                 elL_pushdecimal(L, text, whole);
@@ -196,11 +190,12 @@ static void to_text(lua_State *L, const elL_shape *s, int slot, int idx) {
     size_t n;
     const char *text = lua_tolstring(L, idx, &n);
     if (!el_utf8_valid(text, n)) {
-        bad_value(L, s, slot, "the string is no valid UTF-8; use a binary column for bytes");
+        bad_value(L, s, slot,
+                  "the string is no valid UTF-8; use a binary column for bytes");
     }
     if (c->length > 0 && n > (size_t)c->length &&
         el_utf8_length(text, n) > (size_t)c->length) {
-        const char *label = column_label(L, s, slot);
+        const char *label = elL_columnlabel(L, s, slot);
         elL_fail(L, EL_ERR_VALUE, "%s: the string has %I characters, the column holds %d",
                  label, (lua_Integer)el_utf8_length(text, n), c->length);
     }
@@ -224,8 +219,7 @@ static void to_enum(lua_State *L, const elL_shape *s, int shape_idx, int slot, i
 
 static void to_uuid(lua_State *L, const elL_shape *s, int slot, int idx) {
     size_t n = 0;
-    const char *text =
-        lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
+    const char *text = lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
     if (!text) {
         wrong_type(L, s, slot, idx, "a UUID as a string");
     }
@@ -237,16 +231,16 @@ static void to_uuid(lua_State *L, const elL_shape *s, int slot, int idx) {
         out[i] = (char)tolower((unsigned char)text[i]);
     }
     if (!good) {
-        bad_value(L, s, slot, "the string is no UUID of the form "
-                              "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+        bad_value(L, s, slot,
+                  "the string is no UUID of the form "
+                  "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
     }
     lua_pushlstring(L, out, UUID_LENGTH);
 }
 
 static void to_ulid(lua_State *L, const elL_shape *s, int slot, int idx) {
     size_t n = 0;
-    const char *text =
-        lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
+    const char *text = lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
     if (!text) {
         wrong_type(L, s, slot, idx, "a ULID as a string");
     }
@@ -262,33 +256,14 @@ static void to_ulid(lua_State *L, const elL_shape *s, int slot, int idx) {
     lua_pushlstring(L, out, ULID_LENGTH);
 }
 
-/* Pushes the decimal again with `scale` digits after the point; the rest were zeros. */
-static void push_scaled(lua_State *L, const char *text, size_t n, int scale) {
-    const char *dot = memchr(text, '.', n);
-    size_t whole = dot ? (size_t)(dot - text) : n;
-    size_t fraction = dot ? n - whole - 1 : 0;
-    luaL_Buffer b;
-    luaL_buffinit(L, &b);
-    luaL_addlstring(&b, text, whole);
-    if (scale > 0) {
-        luaL_addchar(&b, '.');
-    }
-    for (size_t i = 0; i < (size_t)scale; i++) {
-        luaL_addchar(&b, i < fraction ? dot[1 + i] : '0');
-    }
-    luaL_pushresult(&b);
-    text = lua_tolstring(L, -1, &n);
-    elL_pushdecimal(L, text, n);
-    lua_remove(L, -2);
-}
-
 static void to_decimal(lua_State *L, const elL_shape *s, int slot, int idx) {
     const elL_column *c = &s->column[slot];
     size_t n;
     const char *text = elL_testdecimal(L, idx, &n);
     if (!text && lua_type(L, idx) == LUA_TNUMBER && !lua_isinteger(L, idx)) {
-        wrong_type(L, s, slot, idx, "a decimal, an integer or text of a number; a float "
-                                    "is not exact");
+        wrong_type(L, s, slot, idx,
+                   "a decimal, an integer or text of a number; a float "
+                   "is not exact");
     }
     if (!text && !lua_isinteger(L, idx) && lua_type(L, idx) != LUA_TSTRING) {
         wrong_type(L, s, slot, idx, "a decimal");
@@ -296,10 +271,9 @@ static void to_decimal(lua_State *L, const elL_shape *s, int slot, int idx) {
     if (!text) {
         lua_pushvalue(L, idx);
         const char *given = lua_tolstring(L, -1, &n);
-        if (!is_decimal(given, n)) {
+        if (!elL_trypushdecimal(L, given, n)) {
             bad_value(L, s, slot, "the string is no decimal number");
         }
-        elL_pushdecimal(L, given, n);
         lua_replace(L, -2);
         text = elL_testdecimal(L, -1, &n);
     } else {
@@ -317,22 +291,25 @@ static void to_decimal(lua_State *L, const elL_shape *s, int slot, int idx) {
         kept--;
     }
     if (kept > (size_t)c->scale) {
-        const char *label = column_label(L, s, slot);
-        elL_fail(L, EL_ERR_VALUE,
-                 "%s keeps %d digits after the point and the %s has more; round it first: "
-                 "value:round(%d)",
-                 label, c->scale, type_noun(L, idx), c->scale);
+        const char *label = elL_columnlabel(L, s, slot);
+        elL_fail(
+            L, EL_ERR_VALUE,
+            "%s keeps %d digits after the point and the %s has more; round it first: "
+            "value:round(%d)",
+            label, c->scale, type_noun(L, idx), c->scale);
     }
     bool zero = whole == 1 && text[sign] == '0';
     if (!zero && whole > (size_t)(c->precision - c->scale)) {
-        const char *label = column_label(L, s, slot);
+        const char *label = elL_columnlabel(L, s, slot);
         elL_fail(L, EL_ERR_VALUE,
                  "%s keeps %d digits before the point and the %s has more", label,
                  c->precision - c->scale, type_noun(L, idx));
     }
-    if (fraction != (size_t)c->scale) {
-        push_scaled(L, text, n, c->scale);
+    if (fraction > (size_t)c->scale) {
+        elL_pushrescaled(L, -1, c->scale);
         lua_replace(L, -2);
+    } else {
+        elL_padscale(L, -1, c->scale);
     }
 }
 
@@ -348,8 +325,9 @@ static void to_timestamp(lua_State *L, const elL_shape *s, int slot, int idx) {
     size_t n;
     const char *text = lua_tolstring(L, idx, &n);
     if (!el_timestamp_parse(&micros, text, n)) {
-        bad_value(L, s, slot, "the string is no moment in ISO 8601 between the years 1 and "
-                              "9999, to the microsecond");
+        bad_value(L, s, slot,
+                  "the string is no moment in ISO 8601 between the years 1 and "
+                  "9999, to the microsecond");
     }
     elL_pushdatetime(L, micros);
 }
@@ -360,8 +338,9 @@ static void to_date(lua_State *L, const elL_shape *s, int slot, int idx) {
     if (elL_testdatetime(L, idx, &micros)) {
         const int64_t day = INT64_C(86400000000);
         if (micros % day != 0) {
-            bad_value(L, s, slot, "the datetime has a time of day that a date would lose; "
-                                  "pass value:date()");
+            bad_value(L, s, slot,
+                      "the datetime has a time of day that a date would lose; "
+                      "pass value:date()");
         }
         el_timestamp_format(text, micros, ' ');
         lua_pushlstring(L, text, 10);
@@ -394,7 +373,8 @@ static void to_time(lua_State *L, const elL_shape *s, int slot, int idx) {
                      : 0;
     bool plain = length > 0;
     for (size_t i = 0; plain && i < n; i++) {
-        plain = (given[i] >= '0' && given[i] <= '9') || given[i] == ':' || given[i] == '.';
+        plain =
+            (given[i] >= '0' && given[i] <= '9') || given[i] == ':' || given[i] == '.';
     }
     if (!plain || !el_timestamp_parse(&micros, text, (size_t)length)) {
         bad_value(L, s, slot, "the string is no time of the form HH:MM:SS[.ffffff]");
@@ -410,12 +390,11 @@ static void to_objectid(lua_State *L, const elL_shape *s, int slot, int idx) {
         lua_pushvalue(L, idx);
         return;
     }
-    const char *text =
-        lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
+    const char *text = lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &n) : NULL;
     if (!text) {
         wrong_type(L, s, slot, idx, "an objectid or its 24 hexadecimal digits");
     }
-    bool good = n == OBJECT_ID_LENGTH;
+    bool good = n == ELL_OBJECTID_DIGITS;
     for (size_t i = 0; good && i < n; i++) {
         good = isxdigit((unsigned char)text[i]) != 0;
     }
@@ -564,9 +543,9 @@ static void any_value(lua_State *L, el_value *out, bool documents) {
         out->type = EL_DECIMAL;
     } else if ((out->u.s.p = elL_testobjectid(L, -1)) != NULL) {
         out->type = documents ? EL_OBJECT_ID : EL_TEXT;
-        out->u.s.n = OBJECT_ID_LENGTH;
+        out->u.s.n = ELL_OBJECTID_DIGITS;
     } else if (documents && lua_istable(L, -1)) {
-        elL_todocument(L, out);
+        elL_todocument(L, out, ELL_COMMAND_LEVELS);
     } else if (!(documents && elL_testkept(L, -1, out))) {
         elL_fail(L, EL_ERR_VALUE,
                  "a value to bind is %s; it must be a boolean, number, string, decimal, "
@@ -580,12 +559,12 @@ static int encode_json(lua_State *L) {
     return elL_jsonencode(L, 1);
 }
 
-/* Raises the error object at the top again, with the column in its message. */
+/* Raises the error object at the top again, with the column or model in its message. */
 EL_NORETURN static void raise_labeled(lua_State *L, const elL_shape *s, int slot) {
     int err = lua_gettop(L);
     if (lua_istable(L, err) && lua_getfield(L, err, "message") == LUA_TSTRING) {
         const char *message = lua_tostring(L, -1);
-        const char *label = column_label(L, s, slot);
+        const char *label = slot >= 0 ? elL_columnlabel(L, s, slot) : s->model;
         lua_pushfstring(L, "%s: %s", label, message);
         lua_setfield(L, err, "message");
     }
@@ -607,8 +586,9 @@ static void to_json(lua_State *L, const elL_shape *s, int slot) {
 
 static int pack_document(lua_State *L) {
     el_value *out = lua_touserdata(L, 2);
+    int around = lua_toboolean(L, 3) ? ELL_COMMAND_LEVELS : 0;
     lua_settop(L, 1);
-    elL_todocument(L, out);
+    elL_todocument(L, out, around);
     return 1;
 }
 
@@ -618,7 +598,8 @@ static void to_document(lua_State *L, el_value *out, const elL_shape *s, int slo
     lua_pushcfunction(L, pack_document);
     lua_insert(L, -2);
     lua_pushlightuserdata(L, out);
-    if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+    lua_pushboolean(L, slot < 0);
+    if (lua_pcall(L, 3, 1, 0) != LUA_OK) {
         raise_labeled(L, s, slot);
     }
 }
@@ -660,184 +641,22 @@ void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
     case COL_OBJECT_ID:
         if (lua_istable(L, -1)) {
             to_document(L, out, s, slot);
+        } else if (lua_isfunction(L, -1) || lua_isthread(L, -1)) {
+            wrong_type(L, s, slot, -1, "a table or a value");
         } else {
             any_value(L, out, true);
         }
         return;
     default:
+        if (slot == ELL_BY_TYPE_OR_TABLE && s && s->model && lua_istable(L, -1)) {
+            to_document(L, out, s, slot);
+            return;
+        }
         if (type == COL_BIG && s->column[slot].is_63_bits &&
             elL_testdecimal(L, -1, NULL)) { /* written before its connection was known */
             out_of_range(L, s, slot, -1);
         }
         any_value(L, out, slot == ELL_BY_TYPE_OR_TABLE);
-    }
-}
-
-/* }====== */
-
-/* {====== From columns ====== */
-
-static int unreadable(lua_State *L, const elL_shape *s, int slot, const el_value *v) {
-    const char *label = column_label(L, s, slot);
-    return elL_fail(L, EL_ERR_VALUE, "%s holds %s that its column type can't represent",
-                    label, el_type_name(v->type));
-}
-
-void elL_pushany(lua_State *L, const el_value *v) {
-    switch (v->type) {
-    case EL_NULL:
-        lua_pushnil(L);
-        return;
-    case EL_BOOL:
-        lua_pushboolean(L, v->u.b);
-        return;
-    case EL_INT:
-        lua_pushinteger(L, v->u.i);
-        return;
-    case EL_FLOAT:
-        lua_pushnumber(L, v->u.d);
-        return;
-    case EL_DECIMAL:
-        elL_pushdecimal(L, v->u.s.p, v->u.s.n);
-        return;
-    case EL_TIMESTAMP:
-        elL_pushdatetime(L, v->u.i);
-        return;
-    case EL_JSON:
-        elL_jsondecode(L, v->u.s.p, v->u.s.n);
-        return;
-    case EL_OBJECT_ID:
-        elL_pushobjectid(L, v->u.s.p, v->u.s.n);
-        return;
-    case EL_LIST:
-    case EL_DOC:
-    case EL_SPECIAL:
-        elL_pushnested(L, v);
-        return;
-    default:
-        lua_pushlstring(L, v->u.s.p, v->u.s.n);
-        return;
-    }
-}
-
-static bool push_boolean(lua_State *L, const el_value *v) {
-    if (v->type != EL_BOOL && (v->type != EL_INT || v->u.i < 0 || v->u.i > 1)) {
-        return false;
-    }
-    lua_pushboolean(L, v->type == EL_BOOL ? v->u.b : v->u.i == 1);
-    return true;
-}
-
-static bool push_decimal(lua_State *L, const el_value *v, const elL_column *c) {
-    if (v->type == EL_INT) {
-        char text[24];
-        int n = snprintf(text, sizeof text, "%lld", (long long)v->u.i);
-        elL_pushdecimal(L, text, (size_t)n);
-    } else if ((v->type != EL_DECIMAL && v->type != EL_TEXT) ||
-               !is_decimal(v->u.s.p, v->u.s.n)) {
-        return false;
-    } else {
-        elL_pushdecimal(L, v->u.s.p, v->u.s.n);
-    }
-    size_t n;
-    const char *text = elL_testdecimal(L, -1, &n);
-    const char *dot = memchr(text, '.', n);
-    if (c->precision > 0 && (dot ? text + n - dot - 1 : 0) < c->scale) {
-        push_scaled(L, text, n, c->scale);
-        lua_replace(L, -2);
-    }
-    return true;
-}
-
-static bool push_timestamp(lua_State *L, const el_value *v) {
-    int64_t micros;
-    if (v->type == EL_TIMESTAMP) {
-        micros = v->u.i;
-    } else if ((v->type != EL_TEXT && v->type != EL_DATE) ||
-               !el_timestamp_parse(&micros, v->u.s.p, v->u.s.n)) {
-        return false;
-    }
-    elL_pushdatetime(L, micros);
-    return true;
-}
-
-static bool push_number(lua_State *L, const el_value *v, elL_coltype type) {
-    if (v->type == EL_INT) {
-        if (type == COL_FLOAT) {
-            lua_pushnumber(L, (lua_Number)v->u.i);
-        } else {
-            lua_pushinteger(L, v->u.i);
-        }
-    } else if (v->type == EL_FLOAT && type == COL_FLOAT) {
-        lua_pushnumber(L, v->u.d);
-    } else if (v->type == EL_FLOAT) { /* SQLite's RETURNING gives keys so at times */
-        const lua_Number exact = (lua_Number)((lua_Integer)1 << 53);
-        if (v->u.d < -exact || v->u.d > exact || v->u.d != floor(v->u.d)) {
-            return false;
-        }
-        lua_pushinteger(L, (lua_Integer)v->u.d);
-    } else if (v->type == EL_DECIMAL && type != COL_FLOAT) {
-        const char *dot = memchr(v->u.s.p, '.', v->u.s.n);
-        lua_Integer i;
-        if (!dot && digits_to_integer(v->u.s.p, v->u.s.n, &i)) {
-            lua_pushinteger(L, i);
-        } else {
-            elL_pushdecimal(L, v->u.s.p, v->u.s.n);
-        }
-    } else if (v->type == EL_BOOL) {
-        lua_pushinteger(L, v->u.b);
-    } else {
-        return false;
-    }
-    return true;
-}
-
-void elL_pushvalue(lua_State *L, const el_value *v, const elL_shape *s, int slot) {
-    elL_coltype type = s->column[slot].type;
-    if (v->type == EL_NULL || type == COL_ANY) {
-        elL_pushany(L, v);
-        return;
-    }
-    bool done = false;
-    switch (type) {
-    case COL_SMALL:
-    case COL_INT:
-    case COL_BIG:
-    case COL_FLOAT:
-        done = push_number(L, v, type);
-        break;
-    case COL_BOOL:
-        done = push_boolean(L, v);
-        break;
-    case COL_DECIMAL:
-        done = push_decimal(L, v, &s->column[slot]);
-        break;
-    case COL_TIMESTAMP:
-        done = push_timestamp(L, v);
-        break;
-    case COL_DOCUMENT:
-        elL_pushnested(L, v);
-        return;
-    case COL_OBJECT_ID:
-        done = el_type_has_bytes(v->type) && v->u.s.n == OBJECT_ID_LENGTH;
-        if (done) {
-            elL_pushobjectid(L, v->u.s.p, v->u.s.n);
-        }
-        break;
-    case COL_JSON:
-        done = el_type_has_bytes(v->type);
-        if (done) {
-            elL_jsondecode(L, v->u.s.p, v->u.s.n);
-        }
-        break;
-    default:
-        done = el_type_has_bytes(v->type);
-        if (done) {
-            lua_pushlstring(L, v->u.s.p, v->u.s.n);
-        }
-    }
-    if (!done) {
-        unreadable(L, s, slot, v);
     }
 }
 

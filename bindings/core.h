@@ -75,6 +75,7 @@ typedef struct elL_column {
     int length, precision, scale;
     bool is_unsigned;
     bool is_63_bits; /* unsigned, and the engine's integers have a sign all the same */
+    bool is_key;     /* of documents, some of which have keys of other types */
 } elL_column;
 
 /*
@@ -126,7 +127,13 @@ int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const ch
 
 /* }====== */
 
-/* {====== Values by column (convert.c) ====== */
+/* {====== Values by column (convert.c, cells.c) ====== */
+
+/* "User.age" or "age", for messages; pushes the text. */
+const char *elL_columnlabel(lua_State *L, const elL_shape *s, int slot);
+
+/* Reads a whole number written as digits, "-12"; nothing else is one. */
+bool elL_digits(const char *text, size_t n, lua_Integer *out);
 
 /*
 ** Pushes the value at `idx` as column `slot` of the shape keeps it (a whole float as
@@ -201,6 +208,9 @@ elL_collection *elL_newcollection(lua_State *L, int shape_idx, const elL_shape *
 void elL_collection_push(lua_State *L, int idx, elL_collection *c, size_t i);
 
 elL_collection *elL_testcollection(lua_State *L, int idx);
+
+/* The function `ipairs` of scripts. */
+int elL_ipairs(lua_State *L);
 
 /*
 ** Where to put a client library's result that is to be the storage of the collection at
@@ -291,7 +301,8 @@ void elL_record_register(lua_State *L, int shape_idx, const elL_shape *s, int me
 
 /*
 ** Told before and after each statement what cancels it (NULL afterwards); `cancel` may be
-** called from another thread, and from a signal handler where `in_signal` says so.  The
+** called from another thread, and from a signal handler where `in_signal` says so.  Told
+** NULL with a `ud` when the script gets the error of a statement that was canceled.  The
 ** host names its own, if it handles Ctrl-C.
 */
 typedef void (*elL_watch)(void (*cancel)(void *ud), void *ud, bool in_signal);
@@ -345,17 +356,19 @@ typedef struct elL_written {
     lua_Integer rows, last_id;
     uint64_t columns; /* of the plan */
     double started;
+    bool returned; /* the statement gave a row back */
 } elL_written;
 
 /*
 ** Runs the plan at 2 on the connection at 1 with the values of the record at 3, which
 ** takes what is returned; the stack below is kept.  Returns the number of rows.  The
 ** listener may use the record, or raise: elL_run_tell once the record is up to date.
-** The third makes the record stand for the row that the plan inserts, and tells.
+** The third makes the record stand for the row that the plan inserts, and tells; false,
+** and the record stays new, when the database says that it wrote none.
 */
 lua_Integer elL_run_write(lua_State *L, elL_written *w);
 void elL_run_tell(lua_State *L, const elL_written *w);
-void elL_run_insert(lua_State *L);
+bool elL_run_insert(lua_State *L);
 
 /* Methods of connections that run plans; registered by connection.c. */
 extern const luaL_Reg elL_run_methods[];

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
 **
-** datetime.c - the datetime userdata: a stored in UTC to the microsecond.  The calendar
-*is
-** the proleptic Gregorian one of drivers/value.c; the machine's time zone and locale take
-** no part in anything here.
+** datetime.c - the datetime userdata: a moment in UTC, to the microsecond.  The calendar
+** is the proleptic Gregorian one of drivers/value.c; the machine's time zone and locale
+** take no part in anything here.
 */
 #include <math.h>
 #include <string.h>

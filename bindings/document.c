@@ -13,7 +13,8 @@
 /* What servers take, too. */
 enum { MAX_DEPTH = 100 };
 
-/* {====== Packed values: a type, then its bytes; entries of documents begin with a key ====== */
+/* {====== Packed values: a type, then its bytes; entries of documents begin with a key
+ * ====== */
 
 static uint32_t read_length(const unsigned char *p) {
     uint32_t n;
@@ -102,16 +103,7 @@ typedef struct packer {
     size_t n, size;
 } packer;
 
-/* Where a value stands: its table, and its key or position in it. */
-typedef struct place {
-    const struct place *parent;
-    const void *table;
-    const char *key; /* NULL: a position */
-    lua_Integer position;
-    int depth;
-} place;
-
-static void pack_value(packer *w, int idx, const place *at);
+static void pack_value(packer *w, int idx, const elL_place *at);
 
 /* Room for n more bytes; returns where they begin. */
 static unsigned char *room_for(packer *w, size_t n) {
@@ -156,35 +148,15 @@ static void pack_text(packer *w, el_type type, const char *text, size_t n) {
     pack_bytes(w, text, n);
 }
 
-/* Adds ".items[3].name" of the place; `n` bytes of `out` are used, its size is 200. */
-static size_t add_path(char *out, size_t n, const place *at) {
-    enum { SIZE = 200 };
-    if (!at || !at->parent) {
-        return n;
-    }
-    n = add_path(out, n, at->parent);
-    if (n >= SIZE - 60) {
-        return n;
-    }
-    int m;
-    if (at->key) {
-        char key[48] = "";
-        el_error_copy(key, sizeof key, at->key, (unsigned)strnlen(at->key, sizeof key));
-        m = snprintf(out + n, SIZE - n, n ? ".%s" : "%s", key);
-    } else {
-        m = snprintf(out + n, SIZE - n, "[%lld]", (long long)at->position);
-    }
-    return m > 0 ? n + (size_t)m : n;
-}
-
-EL_NORETURN static int refuse(packer *w, const place *at, const char *why) {
-    char path[200] = "";
-    add_path(path, 0, at);
+EL_NORETURN static int refuse(packer *w, const elL_place *at, const char *why) {
+    char text[EL_JSON_PATH];
+    elL_json_path(text, at);
+    const char *path = text + (*text == '.');
     elL_fail(w->L, EL_ERR_VALUE, "a document can't hold the value%s%s%s: it %s",
              *path ? " at '" : "", path, *path ? "'" : "", why);
 }
 
-static void pack_list(packer *w, int idx, size_t n, place *inner) {
+static void pack_list(packer *w, int idx, size_t n, elL_place *inner) {
     for (size_t i = 1; i <= n; i++) {
         inner->position = (lua_Integer)i;
         lua_rawgeti(w->L, idx, inner->position);
@@ -193,7 +165,7 @@ static void pack_list(packer *w, int idx, size_t n, place *inner) {
     }
 }
 
-static void pack_document(packer *w, int idx, place *inner) {
+static void pack_document(packer *w, int idx, elL_place *inner) {
     lua_State *L = w->L;
     elL_document_pushkeys(L, idx);
     int keys = lua_gettop(L);
@@ -201,7 +173,8 @@ static void pack_document(packer *w, int idx, place *inner) {
         size_t n;
         const char *key = lua_tolstring(L, -1, &n);
         if (!el_utf8_valid(key, n) || memchr(key, '\0', n)) {
-            refuse(w, inner, "has a key that is no UTF-8 text, or has a zero byte in it");
+            refuse(w, inner->parent,
+                   "has a key that is no UTF-8 text, or has a zero byte in it");
         }
         pack_bytes(w, key, n);
         inner->key = key;
@@ -212,18 +185,13 @@ static void pack_document(packer *w, int idx, place *inner) {
     lua_settop(L, keys - 1);
 }
 
-static void pack_table(packer *w, int idx, const place *at) {
+static void pack_table(packer *w, int idx, const elL_place *at) {
     size_t n = 0;
     const char *why = "";
-    place inner = {
-        .parent = at, .table = lua_topointer(w->L, idx), .depth = at->depth + 1};
-    for (const place *p = at; p; p = p->parent) {
-        if (p->table == inner.table) {
-            refuse(w, at, "contains itself");
-        }
-    }
-    if (inner.depth > MAX_DEPTH) {
-        refuse(w, at, "is nested deeper than 100 levels");
+    elL_place inner;
+    const char *refused = elL_json_enter(&inner, w->L, idx, at, MAX_DEPTH);
+    if (refused) {
+        refuse(w, at, refused);
     }
     elL_jsonkind kind = elL_json_kind(w->L, idx, &n, &why);
     if (kind == JSON_NONE) {
@@ -242,7 +210,7 @@ static void pack_table(packer *w, int idx, const place *at) {
 }
 
 /* A decimal, moment, objectid or a value that was read from a document. */
-static void pack_userdata(packer *w, int idx, const place *at) {
+static void pack_userdata(packer *w, int idx, const elL_place *at) {
     lua_State *L = w->L;
     size_t n;
     int64_t micros;
@@ -257,12 +225,13 @@ static void pack_userdata(packer *w, int idx, const place *at) {
     } else if (elL_testkept(L, idx, &v) && el_type_has_bytes(v.type)) {
         pack_text(w, v.type, v.u.s.p, v.u.s.n);
     } else {
-        refuse(w, at, "is a userdata of another type; make it a table first, a record "
-                      "with record:toTable()");
+        refuse(w, at,
+               "is a userdata of another type; make it a table first, a record "
+               "with record:toTable()");
     }
 }
 
-static void pack_value(packer *w, int idx, const place *at) {
+static void pack_value(packer *w, int idx, const elL_place *at) {
     lua_State *L = w->L;
     size_t n;
     luaL_checkstack(L, 8, "document");
@@ -302,10 +271,10 @@ static void pack_value(packer *w, int idx, const place *at) {
     refuse(w, at, lua_tostring(L, -1));
 }
 
-void elL_todocument(lua_State *L, el_value *out) {
+void elL_todocument(lua_State *L, el_value *out, int around) {
     enum { FIRST = 512, HEADER = (sizeof(el_iter) + 7) & ~7u };
     int idx = lua_gettop(L);
-    static const place root = {0};
+    const elL_place root = {.depth = -around};
     packer w = {.L = L, .slot = idx + 1, .n = HEADER, .size = FIRST};
     luaL_checkstack(L, 8, "document");
     w.p = lua_newuserdatauv(L, FIRST, 0);
@@ -416,8 +385,8 @@ static bool same_table(lua_State *L, int idx, const el_value *v, int depth) {
             lua_pushlstring(L, key, keylen);
             lua_rawget(L, idx);
         }
-        bool same = !lua_isnil(L, -1) &&
-                    elL_document_same(L, lua_gettop(L), &entry, depth + 1);
+        bool same =
+            !lua_isnil(L, -1) && elL_document_same(L, lua_gettop(L), &entry, depth + 1);
         lua_pop(L, 1);
         if (!same) {
             return false;

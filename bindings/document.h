@@ -12,11 +12,14 @@
 
 /*
 ** Fills `out` from the table at the top of the stack, and puts there what keeps it alive.
-** Raises an error of kind "value" with the path of what no document can hold.
+** Raises an error of kind "value" with the path of what no document can hold.  `around`
+** levels of it are no document's: those of a command with documents in it.
 */
-void elL_todocument(lua_State *L, el_value *out);
+enum { ELL_COMMAND_LEVELS = 4 };
+void elL_todocument(lua_State *L, el_value *out, int around);
 
-/* Pushes a value as it stands in a document: null is eloquent.null, bytes keep their type. */
+/* Pushes a value as it stands in a document: null is eloquent.null, bytes keep their
+ * type. */
 void elL_pushnested(lua_State *L, const el_value *v);
 
 /* True when the Lua value at `idx` would be sent as `v`; the order of keys is no matter.

@@ -25,28 +25,17 @@ bool elL_isdocument(lua_State *L, int idx) {
 
 /* {====== Keys in order ====== */
 
-typedef struct key {
-    const char *text; /* of a string that the list of keys holds */
-    size_t n;
-} key;
-
-static int compare_keys(const void *a, const void *b) {
-    const key *x = a, *y = b;
-    int order = memcmp(x->text, y->text, x->n < y->n ? x->n : y->n);
-    return order != 0 ? order : (x->n > y->n) - (x->n < y->n);
-}
-
 /* Sorts the strings of the list at `idx` from position `first` to `last`. */
 static void sort_keys(lua_State *L, int idx, lua_Integer first, lua_Integer last) {
     size_t n = (size_t)(last - first + 1);
-    key *keys = lua_newuserdatauv(L, n * sizeof *keys, 1);
+    elL_key *keys = lua_newuserdatauv(L, n * sizeof *keys, 1);
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, idx, first + (lua_Integer)i);
         keys[i].text = lua_tolstring(L, -1, &keys[i].n);
         lua_rawseti(L, -2, (lua_Integer)i + 1); /* keeps it while it has no place */
     }
-    qsort(keys, n, sizeof *keys, compare_keys);
+    qsort(keys, n, sizeof *keys, elL_json_comparekeys);
     for (size_t i = 0; i < n; i++) {
         lua_pushlstring(L, keys[i].text, keys[i].n);
         lua_rawseti(L, idx, first + (lua_Integer)i);
@@ -302,8 +291,10 @@ static int document_newindex(lua_State *L) {
 /* Adds the entry whose key and value are the two at the top to the document at `doc`. */
 static void add_entry(lua_State *L, int doc) {
     if (lua_type(L, -2) != LUA_TSTRING) {
-        elL_fail(L, EL_ERR_VALUE, "doc: a key is a string, found a %s; write "
-                 "doc{ { \"name\", value }, ... }", luaL_typename(L, -2));
+        elL_fail(L, EL_ERR_VALUE,
+                 "doc: a key is a string, found a %s; write "
+                 "doc{ { \"name\", value }, ... }",
+                 luaL_typename(L, -2));
     }
     lua_pushvalue(L, -2);
     if (lua_rawget(L, doc) != LUA_TNIL) {
@@ -317,14 +308,18 @@ static void add_entry(lua_State *L, int doc) {
 /* One item of the list: { key, value }. */
 static void add_pair(lua_State *L, int doc, lua_Integer i) {
     if (lua_type(L, -1) != LUA_TTABLE || elL_isdocument(L, -1)) {
-        elL_fail(L, EL_ERR_VALUE, "doc: item %I is a %s; write doc{ { \"name\", value }, "
-                 "... } to give an order", i, luaL_typename(L, -1));
+        elL_fail(L, EL_ERR_VALUE,
+                 "doc: item %I is a %s; write doc{ { \"name\", value }, "
+                 "... } to give an order",
+                 i, luaL_typename(L, -1));
     }
     int pair = lua_gettop(L);
     lua_rawgeti(L, pair, 1);
     if (lua_rawgeti(L, pair, 2) == LUA_TNIL) {
-        elL_fail(L, EL_ERR_VALUE, "doc: item %I has no value; for null give "
-                 "eloquent.null", i);
+        elL_fail(L, EL_ERR_VALUE,
+                 "doc: item %I has no value; for null give "
+                 "eloquent.null",
+                 i);
     }
     add_entry(L, doc);
     lua_settop(L, pair - 1);
@@ -414,7 +409,8 @@ static int new_uuid(lua_State *L) {
         lower[i] = c;
     }
     if (digits != sizeof lower) {
-        return elL_fail(L, EL_ERR_VALUE, "doc.uuid expects text of the form "
+        return elL_fail(L, EL_ERR_VALUE,
+                        "doc.uuid expects text of the form "
                         "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
     }
     lua_settop(L, 0);
@@ -428,10 +424,10 @@ static int new_special(lua_State *L) {
 }
 
 int luaopen_eloquent_core_document(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"keys", get_keys},     {"is", is_document}, {"kind", get_kind},
-        {"binary", new_binary}, {"uuid", new_uuid},  {"special", new_special},
-        {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"keys", get_keys}, {"is", is_document},
+                                         {"kind", get_kind}, {"binary", new_binary},
+                                         {"uuid", new_uuid}, {"special", new_special},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_createtable(L, 0, 2);
     lua_pushcfunction(L, new_document);

@@ -10,8 +10,9 @@
 /* Sources of the program itself; an error is never blamed on one of their lines. */
 static const char own_sources[] = "@lua/eloquent/";
 
-/* Sets file and line of the table at the top to the innermost line of a script. */
-static void set_position(lua_State *L) {
+/* Pushes file and line of the innermost line of a script that runs now, if there is one.
+ */
+static bool push_position(lua_State *L) {
     lua_Debug ar;
     for (int level = 0; lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sl", &ar);
@@ -21,10 +22,17 @@ static void set_position(lua_State *L) {
         }
         bool named = ar.source[0] == '@' || ar.source[0] == '=';
         lua_pushstring(L, named ? ar.source + 1 : ar.short_src);
-        lua_setfield(L, -2, "file");
         lua_pushinteger(L, ar.currentline);
-        lua_setfield(L, -2, "line");
-        return;
+        return true;
+    }
+    return false;
+}
+
+/* Sets file and line of the table at the top. */
+static void set_position(lua_State *L) {
+    if (push_position(L)) {
+        lua_setfield(L, -3, "line");
+        lua_setfield(L, -2, "file");
     }
 }
 
@@ -104,6 +112,14 @@ static int errors_new(lua_State *L) {
     return 1;
 }
 
+/*
+** errors.position() -> file, line: where the script is now; nothing outside of scripts.
+** For what is found wrong only later: a column, when its model is checked.
+*/
+static int errors_position(lua_State *L) {
+    return push_position(L) ? 2 : 0;
+}
+
 static int errors_raise(lua_State *L) {
     errors_new(L);
     return lua_error(L);
@@ -181,6 +197,7 @@ static int error_concat(lua_State *L) {
 int luaopen_eloquent_core_errors(lua_State *L) {
     static const luaL_Reg functions[] = {{"new", errors_new},
                                          {"raise", errors_raise},
+                                         {"position", errors_position},
                                          {"is", errors_is},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
 **
-** json.c - the JSON module: kinds of tables and comparison.  An empty Lua table may be
-** `[]` or `{}`, so decoded tables carry their kind as a metatable, and scripts mark
-** theirs.
+** json.c - the JSON module: kinds of tables, places in them, comparison.  An empty Lua
+** table may be `[]` or `{}`, so decoded tables carry their kind as a metatable, and
+** scripts mark theirs.
 */
 #include "document.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* {====== Kinds ====== */
@@ -68,6 +69,55 @@ elL_jsonkind elL_json_kind(lua_State *L, int idx, size_t *n, const char **why) {
                                   : "has keys that are neither all strings nor 1 to n";
         return object ? JSON_OBJECT : JSON_NONE;
     }
+}
+
+/* }====== */
+
+/* {====== Places in a tree ====== */
+
+const char *elL_json_enter(elL_place *inner, lua_State *L, int idx, const elL_place *at,
+                           int most) {
+    *inner =
+        (elL_place){.parent = at, .table = lua_topointer(L, idx), .depth = at->depth + 1};
+    for (const elL_place *p = at; p; p = p->parent) {
+        if (p->table == inner->table) {
+            return "contains itself";
+        }
+    }
+    return inner->depth > most
+               ? lua_pushfstring(L, "is nested deeper than %d levels", most)
+               : NULL;
+}
+
+/* Adds the place's path to the `n` bytes that are in `out`; returns how many there are.
+ */
+static size_t add_path(char *out, size_t n, const elL_place *at) {
+    if (!at || !at->parent) {
+        return n;
+    }
+    n = add_path(out, n, at->parent);
+    if (n >= EL_JSON_PATH - 60) { /* room for a key and its point */
+        return n;
+    }
+    char key[48] = "";
+    if (at->key) {
+        el_error_copy(key, sizeof key, at->key, (unsigned)strnlen(at->key, sizeof key));
+    }
+    int m = at->key
+                ? snprintf(out + n, EL_JSON_PATH - n, ".%s", key)
+                : snprintf(out + n, EL_JSON_PATH - n, "[%lld]", (long long)at->position);
+    return m > 0 ? n + (size_t)m : n;
+}
+
+void elL_json_path(char out[EL_JSON_PATH], const elL_place *at) {
+    out[0] = '\0';
+    add_path(out, 0, at);
+}
+
+int elL_json_comparekeys(const void *a, const void *b) {
+    const elL_key *x = a, *y = b;
+    int order = memcmp(x->text, y->text, x->n < y->n ? x->n : y->n);
+    return order != 0 ? order : (x->n > y->n) - (x->n < y->n);
 }
 
 /* }====== */

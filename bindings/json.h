@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
 **
-** json.h - what the three JSON files share: the kind that a table carries.
+** json.h - what the files of JSON and documents share: the kind that a table carries, and
+** where a value stands in a tree of tables.
 */
 #ifndef EL_JSON_H
 #define EL_JSON_H
@@ -27,6 +28,33 @@ elL_jsonkind elL_json_mark(lua_State *L, int idx);
 ** has holes, keys of two sorts, or other keys than its mark allows; `*why` says which.
 */
 elL_jsonkind elL_json_kind(lua_State *L, int idx, size_t *n, const char **why);
+
+/* Where a value stands: its table, and its key or position in it. */
+typedef struct elL_place {
+    const struct elL_place *parent;
+    const void *table;
+    const char *key; /* NULL: a position */
+    lua_Integer position;
+    int depth;
+} elL_place;
+
+/*
+** Fills `inner` for the entries of the table at `idx`, which stands at `at`.  NULL, or
+** why that can't be: it is in itself, or deeper than `most` levels.  May push the reason.
+*/
+const char *elL_json_enter(elL_place *inner, lua_State *L, int idx, const elL_place *at,
+                           int most);
+
+/* Writes the place as ".items[3].name", as much of it as there is room for. */
+enum { EL_JSON_PATH = 200 };
+void elL_json_path(char out[EL_JSON_PATH], const elL_place *at);
+
+/* A key of a table, for sorting by bytes; the text is of a string that others keep. */
+typedef struct elL_key {
+    const char *text;
+    size_t n;
+} elL_key;
+int elL_json_comparekeys(const void *a, const void *b);
 
 /*
 ** Writes the shortest JSON number that reads back as the finite `d`, always with a point

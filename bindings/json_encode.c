@@ -21,16 +21,7 @@ typedef struct encoder {
     char first[1024];
 } encoder;
 
-/* Where a value stands: its table, and its key or position in it. */
-typedef struct place {
-    const struct place *parent;
-    const void *table;
-    const char *key; /* NULL: a position */
-    lua_Integer position;
-    int depth;
-} place;
-
-static void encode_value(encoder *e, int idx, const place *at);
+static void encode_value(encoder *e, int idx, const elL_place *at);
 
 /* {====== Text ====== */
 
@@ -117,34 +108,14 @@ size_t elL_json_float(char *out, double d) {
 
 /* {====== Errors ====== */
 
-/* Adds "$.items[3].name" of the place; `n` bytes of `out` are used, its size is 200. */
-static size_t add_path(char *out, size_t n, const place *at) {
-    enum { SIZE = 200 };
-    if (!at) {
-        return n;
-    }
-    n = add_path(out, n, at->parent);
-    if (!at->table || n >= SIZE - 1) {
-        return n;
-    }
-    char key[48] = "";
-    if (at->key) {
-        el_error_copy(key, sizeof key, at->key, (unsigned)strnlen(at->key, sizeof key));
-    }
-    int m = at->key ? snprintf(out + n, SIZE - n, ".%s", key)
-                    : snprintf(out + n, SIZE - n, "[%lld]", (long long)at->position);
-    n += m > 0 ? (size_t)m : 0;
-    return n < SIZE ? n : SIZE - 1;
-}
-
-static int refuse(encoder *e, const place *at, const char *why) {
-    char path[200] = "";
-    add_path(path, 0, at);
+static int refuse(encoder *e, const elL_place *at, const char *why) {
+    char path[EL_JSON_PATH];
+    elL_json_path(path, at);
     return elL_fail(e->L, EL_ERR_VALUE, "JSON cannot express the value at $%s: it %s",
                     path, why);
 }
 
-static void check_text(encoder *e, const place *at, const char *text, size_t n) {
+static void check_text(encoder *e, const elL_place *at, const char *text, size_t n) {
     if (!el_utf8_valid(text, n)) {
         refuse(e, at, "is a string that is not valid UTF-8");
     }
@@ -154,7 +125,7 @@ static void check_text(encoder *e, const place *at, const char *text, size_t n) 
 
 /* {====== Tables ====== */
 
-static void encode_array(encoder *e, int idx, size_t n, place *inner) {
+static void encode_array(encoder *e, int idx, size_t n, elL_place *inner) {
     put_char(e, '[');
     for (size_t i = 1; i <= n; i++) {
         put(e, ",", i > 1);
@@ -170,26 +141,15 @@ static void encode_array(encoder *e, int idx, size_t n, place *inner) {
     put_char(e, ']');
 }
 
-typedef struct key {
-    const char *text; /* of a string that its table keeps */
-    size_t n;
-} key;
-
-static int compare_keys(const void *a, const void *b) {
-    const key *x = a, *y = b;
-    int order = memcmp(x->text, y->text, x->n < y->n ? x->n : y->n);
-    return order != 0 ? order : (x->n > y->n) - (x->n < y->n);
-}
-
 enum { FEW_KEYS = 8 };
 
 /*
 ** Fills `keys` with at most n keys of the table at `idx`, all of them strings, and
-** returns their number.  A script's finaliser may have changed the table since they were counted,
-** and may do so while its values are written; so the keys are kept alive, in the table at
-** `anchor`, or on the stack where that is 0.
+** returns their number.  A script's finaliser may have changed the table since they were
+** counted, and may do so while its values are written; so the keys are kept alive, in the
+** table at `anchor`, or on the stack where that is 0.
 */
-static size_t collect_keys(encoder *e, int idx, key *keys, size_t n, int anchor) {
+static size_t collect_keys(encoder *e, int idx, elL_key *keys, size_t n, int anchor) {
     size_t i = 0;
     lua_State *L = e->L;
     lua_pushnil(L);
@@ -207,13 +167,13 @@ static size_t collect_keys(encoder *e, int idx, key *keys, size_t n, int anchor)
         }
     }
     if (!e->unsorted) {
-        qsort(keys, i, sizeof *keys, compare_keys);
+        qsort(keys, i, sizeof *keys, elL_json_comparekeys);
     }
     return i;
 }
 
-static void encode_object(encoder *e, int idx, size_t n, place *inner) {
-    key few[FEW_KEYS], *keys = few;
+static void encode_object(encoder *e, int idx, size_t n, elL_place *inner) {
+    elL_key few[FEW_KEYS], *keys = few;
     int top = lua_gettop(e->L), anchor = 0;
     luaL_checkstack(e->L, FEW_KEYS + 8, "JSON");
     if (n > FEW_KEYS) {
@@ -244,18 +204,13 @@ static void encode_object(encoder *e, int idx, size_t n, place *inner) {
     lua_settop(e->L, top);
 }
 
-static void encode_table(encoder *e, int idx, const place *at) {
+static void encode_table(encoder *e, int idx, const elL_place *at) {
     size_t n = 0;
     const char *why = "";
-    place inner = {
-        .parent = at, .table = lua_topointer(e->L, idx), .depth = at->depth + 1};
-    for (const place *p = at; p; p = p->parent) {
-        if (p->table == inner.table) {
-            refuse(e, at, "contains itself");
-        }
-    }
-    if (inner.depth > EL_JSON_DEPTH) {
-        refuse(e, at, "is nested deeper than 512 levels");
+    elL_place inner;
+    const char *refused = elL_json_enter(&inner, e->L, idx, at, EL_JSON_DEPTH);
+    if (refused) {
+        refuse(e, at, refused);
     }
     switch (elL_json_kind(e->L, idx, &n, &why)) {
     case JSON_ARRAY:
@@ -273,7 +228,7 @@ static void encode_table(encoder *e, int idx, const place *at) {
 
 /* {====== Values ====== */
 
-static void encode_number(encoder *e, int idx, const place *at) {
+static void encode_number(encoder *e, int idx, const elL_place *at) {
     char text[EL_JSON_FLOAT];
     if (lua_isinteger(e->L, idx)) {
         int n = snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(e->L, idx));
@@ -313,7 +268,7 @@ static void encode_kept(encoder *e, const el_value *v) {
     put(e, after, sizeof after - 1);
 }
 
-static void encode_userdata(encoder *e, int idx, const place *at) {
+static void encode_userdata(encoder *e, int idx, const elL_place *at) {
     size_t n;
     int64_t micros;
     el_value kept;
@@ -336,7 +291,7 @@ static void encode_userdata(encoder *e, int idx, const place *at) {
     }
 }
 
-static void encode_value(encoder *e, int idx, const place *at) {
+static void encode_value(encoder *e, int idx, const elL_place *at) {
     lua_State *L = e->L;
     size_t n;
     const char *text;
@@ -378,7 +333,7 @@ static void encode_value(encoder *e, int idx, const place *at) {
 
 static int encode(lua_State *L, int idx, bool pretty, bool unsorted) {
     encoder e;
-    static const place root = {0};
+    static const elL_place root = {0};
     idx = lua_absindex(L, idx);
     luaL_checkstack(L, 8, "JSON");
     lua_pushnil(L);

@@ -10,7 +10,7 @@
 
 #include "core.h"
 
-enum { DIGITS = 24 };
+enum { DIGITS = ELL_OBJECTID_DIGITS };
 
 typedef struct objectid {
     char text[DIGITS + 1]; /* lower case, ends with NUL */
@@ -147,7 +147,8 @@ static source *get_source(lua_State *L) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
         source *fresh = lua_newuserdatauv(L, sizeof *fresh, 0);
         if (getrandom(fresh, sizeof *fresh, 0) != (ssize_t)sizeof *fresh) {
-            elL_fail(L, EL_ERR_UNSUPPORTED, "the system gives no random bytes for an objectid");
+            elL_fail(L, EL_ERR_UNSUPPORTED,
+                     "the system gives no random bytes for an objectid");
         }
         lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
         return fresh;

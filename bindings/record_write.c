@@ -243,6 +243,13 @@ static int long_way(lua_State *L) {
     return lua_gettop(L);
 }
 
+/* Calls upvalue 3 with the record at 3, for which no row was written. */
+static void unwritten(lua_State *L) {
+    lua_pushvalue(L, lua_upvalueindex(3));
+    lua_pushvalue(L, 3);
+    lua_call(L, 1, 0);
+}
+
 /* Puts connection and plan below the record that is alone on the stack. */
 static void push_known(lua_State *L, int held) {
     lua_getmetatable(L, 1);
@@ -296,9 +303,8 @@ static int save(lua_State *L) {
     elL_written written;
     if (elL_run_write(L, &written) == 0) {
         elL_run_tell(L, &written);
-        lua_rotate(L, 1, 1);
-        lua_settop(L, 1);
-        return long_way(L); /* no such row: says so */
+        unwritten(L);
+        return 1;
     }
     elL_record_sync(L, 3, r, written.columns);
     elL_run_tell(L, &written);
@@ -365,19 +371,23 @@ static int create(lua_State *L) {
     push_known(L, HELD_INSERT + at);
     r->given = given;
     note_on(L, c, 3, r, NOTE_NEW);
-    elL_run_insert(L);
+    if (!elL_run_insert(L)) {
+        unwritten(L);
+    }
     return 1;
 }
 
 /*
-** record.verb(name, function, extra?): "create", "save" or "delete" by the short way, and
-** else by the function in Lua.  `extra`: see create and delete.
+** record.verb(name, function, extra?, unwritten?): "create", "save" or "delete" by the
+** short way, and else by the function in Lua.  `extra`: see create and delete.  Create and
+** save call `unwritten` with a record for which the database wrote no row: it raises, or
+** what is in the record counts as saved.
 */
 int elL_record_verb(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
-    lua_settop(L, 3);
-    lua_pushcclosure(L, *name == 'c' ? create : *name == 's' ? save : delete, 2);
+    lua_settop(L, 4);
+    lua_pushcclosure(L, *name == 'c' ? create : *name == 's' ? save : delete, 3);
     return 1;
 }
 

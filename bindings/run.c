@@ -492,6 +492,7 @@ lua_Integer elL_run_write(lua_State *L, elL_written *w) {
     w->last_id = r.stmt->last_id;
     w->columns = r.plan->columns;
     w->started = r.started;
+    w->returned = found;
     give_back(&r);
     if (found) {
         elL_record *from = lua_touserdata(L, returned);
@@ -512,9 +513,12 @@ void elL_run_tell(lua_State *L, const elL_written *w) {
     }
 }
 
-void elL_run_insert(lua_State *L) {
+bool elL_run_insert(lua_State *L) {
     elL_written w;
-    elL_run_write(L, &w);
+    if (elL_run_write(L, &w) == 0 && !w.returned) {
+        elL_run_tell(L, &w);
+        return false;
+    }
     elL_record *record = lua_touserdata(L, 3);
     int generated = elL_checkplan(L, PLAN_ARG)->generated;
     if (generated >= 0 && w.last_id != 0) {
@@ -524,13 +528,17 @@ void elL_run_insert(lua_State *L) {
     elL_record_sync(L, 3, record, w.columns);
     record->exists = true;
     elL_run_tell(L, &w);
+    return true;
 }
 
-/* conn:insert(plan, record): the record stands for the new row afterwards. */
+/*
+** conn:insert(plan, record): the record stands for the new row afterwards.  False, and
+** the record is new as before, when the database says that it wrote none.
+*/
 static int run_insert(lua_State *L) {
     lua_settop(L, 3);
-    elL_run_insert(L);
-    return 0;
+    lua_pushboolean(L, elL_run_insert(L));
+    return 1;
 }
 
 /* conn:write(plan, record) -> affected: for plans that delete the record's row. */

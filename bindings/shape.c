@@ -189,6 +189,9 @@ static void read_column(lua_State *L, int shape_idx, elL_shape *s, int slot) {
     lua_getfield(L, -1, "unsigned");
     c->is_unsigned = lua_toboolean(L, -1);
     lua_pop(L, 1);
+    lua_getfield(L, -1, "is_key");
+    c->is_key = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     s->has_json |= elL_is_tree(c->type);
     if (c->type == COL_ENUM) {
         lua_getiuservalue(L, shape_idx, SHAPE_VALUES);

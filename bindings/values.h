@@ -68,6 +68,8 @@ bool elL_testdatetime(lua_State *L, int idx, int64_t *micros);
 /* Pushes the datetime's text form, as `tostring` gives it. */
 void elL_pushdatetimetext(lua_State *L, int64_t micros);
 
+enum { ELL_OBJECTID_DIGITS = 24 };
+
 /*
 ** Pushes the objectid that 24 hexadecimal digits spell; raises an error of kind "value"
 ** for anything else.

@@ -35,11 +35,12 @@ static const struct known_driver {
     const el_driver *driver; /* built in, or NULL */
     const char *module;
     const char *package; /* Debian package of the client library */
+    const char *build;   /* and of what it takes to build with it */
 } known_drivers[] = {
-    {"sqlite", &el_sqlite_driver, NULL, NULL},
-    {"pg", NULL, "eloquent_pg.so", "libpq5"},
-    {"mysql", NULL, "eloquent_mysql.so", EL_MYSQL_PACKAGE},
-    {"mongo", NULL, "eloquent_mongo.so", EL_MONGO_PACKAGE},
+    {"sqlite", &el_sqlite_driver, NULL, NULL, NULL},
+    {"pg", NULL, "eloquent_pg.so", "libpq5", "libpq-dev"},
+    {"mysql", NULL, "eloquent_mysql.so", EL_MYSQL_PACKAGE, "libmariadb-dev"},
+    {"mongo", NULL, "eloquent_mongo.so", EL_MONGO_PACKAGE, "libmongoc-dev"},
 };
 
 enum { KNOWN_DRIVERS = sizeof known_drivers / sizeof *known_drivers };
@@ -89,9 +90,9 @@ static int load_module(const el_driver **out, const struct known_driver *known,
         return el_fail(
             err, EL_ERR_UNSUPPORTED, 0,
             "driver %s is not installed: %s is neither beside the program, nor "
-            "in ../lib/eloquent, nor in %s; build eloquent with that client "
-            "library, or install its module there",
-            known->name, known->module, EL_MODULE_DIR);
+            "in ../lib/eloquent, nor in %s; build eloquent with its client library "
+            "(Debian: apt-get install %s), or install its module there",
+            known->name, known->module, EL_MODULE_DIR, known->build);
     }
     void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!module) {

@@ -3,12 +3,15 @@
 ** mongo.c - connections to MongoDB by mongo-c-driver, transactions, and the driver table.
 ** Statements, values, errors and links have files of their own.
 */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "mongo_driver.h"
+#include "target.h"
 
 static const char *const option_keys[] = {"uri", "db", "connect_timeout", NULL};
 
@@ -54,15 +57,36 @@ static int set_defaults(mg_conn *c, const el_option *opts, el_error *err) {
     return EL_OK;
 }
 
+/* The client library says only that it could not connect. */
+static int check_files(const mg_conn *c, el_error *err) {
+    static const char *const keys[] = {"tlsCAFile", "tlsCertificateKeyFile"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *path = mongoc_uri_get_option_as_utf8(c->uri, keys[i], NULL);
+        if (path && access(path, R_OK) != 0) {
+            return el_fail(err, EL_ERR_MISUSE, 0, "%s of the uri can't be read: %s: %s",
+                           keys[i], path, strerror(errno));
+        }
+    }
+    return EL_OK;
+}
+
 static int copy_settings(mg_conn *c, const el_option *opts, el_error *err) {
     const char *uri = el_option_get(opts, "uri"), *db = el_option_get(opts, "db");
     bson_error_t why;
+    const char *wrong = uri ? el_target_check_uri(uri) : NULL;
+    if (wrong) { /* what would be taken for a host may be part of a password */
+        return el_fail(err, EL_ERR_MISUSE, 0, "the uri is no URI of MongoDB: %s", wrong);
+    }
     c->uri = mongoc_uri_new_with_error(uri ? uri : "mongodb://127.0.0.1:27017", &why);
     if (!c->uri) { /* its text may quote a password */
         return el_fail(err, EL_ERR_MISUSE, (int)why.code,
                        "the uri is no URI of MongoDB, mongodb://user:password@host:port/"
-                       "name?option=value, or has an option that the client library does "
+                       "name?option=value (mongodb+srv:// takes one host of three parts, "
+                       "without a port), or has an option that the client library does "
                        "not know");
+    }
+    if (check_files(c, err) != EL_OK) {
+        return EL_FAIL;
     }
     set_target(c);
     db = db ? db : mongoc_uri_get_database(c->uri);
@@ -77,7 +101,11 @@ static int copy_settings(mg_conn *c, const el_option *opts, el_error *err) {
     return set_defaults(c, opts, err);
 }
 
+/* The client library says farewell to the server, which may hang. */
 static void end_client(mg_conn *c) {
+    bson_destroy(c->opts);
+    c->opts = NULL;
+    c->link.closing = true;
     if (c->session) {
         mongoc_client_session_destroy(c->session);
     }
@@ -86,6 +114,7 @@ static void end_client(mg_conn *c) {
     }
     c->session = NULL;
     c->client = NULL;
+    c->link.closing = false;
 }
 
 static void free_conn(mg_conn *c) {
@@ -148,30 +177,30 @@ static bool run_command(mg_conn *c, const mg_call *call, const bson_t *command,
 
 int el_mg_run(mg_conn *c, const mg_call *call, const mg_buf *command, bson_t *reply,
               el_error *err) {
-    bson_t opts = BSON_INITIALIZER, doc;
+    bson_t doc, placed = BSON_INITIALIZER;
     bson_error_t why = {0};
     bool good;
-    if (ready(c, err) != EL_OK) {
+    if (ready(c, err) != EL_OK) { /* which may begin another session */
         bson_init(reply);
         return EL_FAIL;
     }
+    const bson_t *opts = c->opts;
     if (!bson_init_static(&doc, command->p, command->n)) {
         bson_init(reply);
         return el_fail(err, EL_ERR_OTHER, 0, "a command of %zu bytes is no BSON",
                        command->n);
     }
-    if (c->session && !mongoc_client_session_append(c->session, &opts, &why)) {
-        bson_destroy(&opts);
-        bson_init(reply);
-        return el_mg_fail(c, &why, NULL, err);
-    }
     if (call->server != 0 && !el_mg_in_transaction(c)) {
-        bson_append_int32(&opts, "serverId", 8, (int32_t)call->server);
+        if (opts) {
+            bson_concat(&placed, opts);
+        }
+        bson_append_int32(&placed, "serverId", 8, (int32_t)call->server);
+        opts = &placed;
     }
     el_mg_link_begin(c);
-    good = run_command(c, call, &doc, &opts, reply, &why);
+    good = run_command(c, call, &doc, opts, reply, &why);
     el_mg_link_end(c);
-    bson_destroy(&opts);
+    bson_destroy(&placed);
     if (good && c->link.cut) { /* the client library has tried once more */
         bson_set_error(&why, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_SOCKET, "cut");
         good = false;
@@ -226,12 +255,31 @@ static void begin_library(void) {
     mongoc_log_set_handler(NULL, NULL); /* it would print */
 }
 
-mongoc_client_t *el_mg_client(const mg_conn *c, el_error *err) {
+mongoc_client_t *el_mg_client(const mg_conn *c, int32_t most_ms, el_error *err) {
+    static const char *const limits[] = {MONGOC_URI_CONNECTTIMEOUTMS,
+                                         MONGOC_URI_SERVERSELECTIONTIMEOUTMS,
+                                         MONGOC_URI_SOCKETTIMEOUTMS};
     bson_error_t why;
-    mongoc_client_t *client = mongoc_client_new_from_uri_with_error(c->uri, &why);
+    mongoc_uri_t *uri = mongoc_uri_copy(c->uri);
+    for (size_t i = 0; most_ms > 0 && i < sizeof limits / sizeof *limits; i++) {
+        mongoc_uri_set_option_as_int32(uri, limits[i], most_ms);
+    }
+    mongoc_client_t *client = mongoc_client_new_from_uri_with_error(uri, &why);
+    mongoc_uri_destroy(uri);
+    if (!client && why.domain == MONGOC_ERROR_STREAM) { /* mongodb+srv:// */
+        bool first = err && err->kind == EL_ERR_NONE;
+        el_fail(err, EL_ERR_CONNECT, 0,
+                "the name service knows no MongoDB at %s; does MONGO_URI have the right "
+                "name?",
+                c->target);
+        if (first) {
+            memcpy(err->sqlstate, "08001", 6);
+        }
+        return NULL;
+    }
     if (!client) {
-        char state[] = "the client library takes no such uri";
-        el_fail(err, EL_ERR_MISUSE, (int)why.code, "MongoDB at %s: %s", c->target, state);
+        el_fail(err, EL_ERR_MISUSE, (int)why.code,
+                "MongoDB at %s: the client library takes no such uri", c->target);
         return NULL;
     }
     mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
@@ -301,6 +349,10 @@ static int begin_session(mg_conn *c, el_error *err) {
         }
         return el_mg_fail(c, &why, NULL, err);
     }
+    c->opts = bson_new();
+    if (!mongoc_client_session_append(c->session, c->opts, &why)) {
+        return el_mg_fail(c, &why, NULL, err);
+    }
     const bson_t *lsid = mongoc_client_session_get_lsid(c->session);
     if (lsid && bson_iter_init_find(&it, lsid, "id") && BSON_ITER_HOLDS_BINARY(&it)) {
         uint32_t n;
@@ -315,7 +367,7 @@ static int begin_session(mg_conn *c, el_error *err) {
 static int start_client(mg_conn *c, el_error *err) {
     end_client(c);
     c->stale = false;
-    if (!(c->client = el_mg_client(c, err))) {
+    if (!(c->client = el_mg_client(c, 0, err))) {
         c->base.open = false;
         return EL_FAIL;
     }
@@ -442,7 +494,10 @@ static int rollback(mg_conn *c, el_error *err) {
     el_mg_link_begin(c); /* the server's own answer is of no interest: it rolls back */
     bool good = mongoc_client_session_abort_transaction(c->session, &why);
     el_mg_link_end(c);
-    return good ? EL_OK : el_mg_fail(c, &why, NULL, err);
+    if (!good) {
+        return el_mg_fail(c, &why, NULL, err);
+    }
+    return c->base.open ? EL_OK : ready(c, err); /* it hides that the server is gone */
 }
 
 static int mg_transact(el_conn *base, el_txop op, const char *name, el_error *err) {

@@ -3,6 +3,7 @@
 ** mongo_bulk.c - many documents into one collection: insert commands of some MiB each,
 ** written as the rows come.
 */
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +124,75 @@ static int send_batch(mg_bulk *b, el_error *err) {
     return rc == EL_OK ? begin_batch(b, err) : rc;
 }
 
+/*
+** A common value as an element, written in one piece: most of a row is of these.  False
+** for others, and for what can't be written.
+*/
+static bool put_plain(mg_buf *out, const char *name, size_t len, const el_value *v) {
+    uint64_t bits = 0;
+    size_t size = 8, text = 0;
+    unsigned type;
+    switch (v->type) {
+    case EL_NULL:
+        type = MG_NULL;
+        size = 0;
+        break;
+    case EL_BOOL:
+        type = MG_BOOL;
+        bits = v->u.b;
+        size = 1;
+        break;
+    case EL_INT:
+        size = v->u.i >= INT32_MIN && v->u.i <= INT32_MAX ? 4 : 8;
+        type = size == 4 ? MG_INT32 : MG_INT64;
+        bits = (uint64_t)v->u.i;
+        break;
+    case EL_FLOAT:
+        type = MG_DOUBLE;
+        memcpy(&bits, &v->u.d, sizeof bits);
+        break;
+    case EL_TIMESTAMP:
+        type = MG_DATE;
+        bits = (uint64_t)(v->u.i / 1000);
+        if (v->u.i % 1000 != 0) {
+            return false;
+        }
+        break;
+    case EL_TEXT:
+        type = MG_STRING;
+        size = 4;
+        bits = v->u.s.n + 1;
+        text = v->u.s.n + 1;
+        if (text > MG_MAX_DOC || !el_utf8_valid(v->u.s.p, v->u.s.n)) {
+            return false;
+        }
+        break;
+    default:
+        return false;
+    }
+    unsigned char *p = el_mg_more(out, 1 + len + 1 + size + text, NULL);
+    if (!p) {
+        return false;
+    }
+    bits = htole64(bits);
+    *p = (unsigned char)type;
+    memcpy(p + 1, name, len + 1);
+    memcpy(p + len + 2, &bits, size);
+    if (text > 0) {
+        memcpy(p + len + 6, v->u.s.p, text - 1);
+        p[len + 5 + text] = '\0';
+    }
+    return true;
+}
+
+static int put_field(mg_buf *out, const char *name, size_t len, const el_value *v,
+                     el_error *err) {
+    return put_plain(out, name, len, v) ||
+                   el_mg_put_value(out, name, len, v, 1, err) == EL_OK
+               ? EL_OK
+               : el_mg_failed_at(name, len, err);
+}
+
 /* The values of a row as one document at the end. */
 static int put_row(mg_bulk *b, const el_value *values, el_error *err) {
     mg_buf *out = &b->docs;
@@ -135,7 +205,9 @@ static int put_row(mg_bulk *b, const el_value *values, el_error *err) {
     for (int i = 0; i < b->base.ncolumns; i++) {
         const mg_field *f = &b->text->fields[i];
         out->arg = i + 1;
-        if (el_mg_put_value(out, f->path, f->len, &values[i], 0, err) != EL_OK) {
+        if ((f->instead &&
+             put_field(out, f->instead, strlen(f->instead), &values[i], err) != EL_OK) ||
+            put_field(out, f->path, f->len, &values[i], err) != EL_OK) {
             return EL_FAIL;
         }
     }
@@ -155,6 +227,7 @@ int el_mg_bulk_row(el_bulk *base, const el_value *values, el_error *err) {
     if (put_row(b, values, err) != EL_OK) {
         b->docs.n = before;
         base->failed = number;
+        el_mg_name_value(b->text->collection, err);
         return EL_FAIL;
     }
     if (b->docs.n > MG_MAX_DOC && b->count > 0) {

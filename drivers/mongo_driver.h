@@ -17,6 +17,8 @@ enum {
     MG_MAX_READ_DEPTH = 1000, /* of what another program has stored */
     MG_MAX_DOC = 16 * 1024 * 1024,
     MG_COMMAND_EXTRA = 16 * 1024, /* a command may be so much larger than a document */
+    MG_COMMAND_LEVELS = 4,        /* around documents, in values of commands */
+    MG_TOO_LARGE = 10334,         /* as the server says it */
     MG_SCRATCH = 48,              /* text of a decimal, a UUID, an object id */
     MG_SPECIAL = 0x60             /* a type that BSON hasn't: text of EL_SPECIAL */
 };
@@ -77,9 +79,18 @@ int el_mg_put_double(mg_buf *b, const char *key, size_t n, double d, el_error *e
 int el_mg_put_decimal(mg_buf *b, const char *key, size_t n, const char *text, size_t len,
                       el_error *err);
 
-/* An element with any value; `depth` is that of the document around it. */
+/*
+** An element with any value; `depth` is that of the document around it, negative where
+** the value has documents in it.
+*/
 int el_mg_put_value(mg_buf *b, const char *key, size_t n, const el_value *v, int depth,
                     el_error *err);
+
+/* Puts a key before the path err->column of a value that can't be written; EL_FAIL. */
+int el_mg_failed_at(const char *key, size_t n, el_error *err);
+
+/* Has the message begin with that path in the collection, which may be NULL. */
+void el_mg_name_value(const char *collection, el_error *err);
 
 /* Key of the i-th element of an array; returns its length. */
 enum { MG_INDEX_SIZE = 24 };
@@ -151,6 +162,8 @@ typedef struct mg_field {
     const char *path; /* ends with NUL */
     size_t len;
     bool dotted;
+    const char *instead; /* the path to take where this one isn't there, or NULL */
+    uint64_t head, mask; /* its first bytes with its NUL, as they stand before a value */
 } mg_field;
 
 /* A command, ready to take values. */
@@ -197,8 +210,31 @@ typedef struct mg_element {
 /* The element at `*at`, which moves on.  False at the end, or where it is malformed. */
 bool el_mg_next(const unsigned char *doc, size_t size, size_t *at, mg_element *out);
 
-/* True when all of the document can be walked; *special when it has such values. */
-int el_mg_check(const unsigned char *doc, size_t size, bool *special, el_error *err);
+/* Where the values of fields stand in a document: its bytes before them, or... */
+enum {
+    MG_NOWHERE = 0,  /* no such field */
+    MG_FAR = 0xFFFF, /* to be looked for: a path, or beyond what a spot can say */
+};
+
+typedef struct mg_spots {
+    const mg_field *fields;
+    int n, known; /* known: names; the others are paths */
+    uint16_t
+        *order; /* names as the first document has them, from which it learns; paths */
+    bool learns;
+    uint16_t *at; /* for each field */
+} mg_spots;
+
+/*
+** Fails unless all of the document can be walked.  *special: it has such values; NULL: it
+** may have them as MG_SPECIAL.  `spots` may be NULL.
+*/
+int el_mg_check(const unsigned char *doc, size_t size, mg_spots *spots, bool *special,
+                el_error *err);
+
+/* The element whose key has that length and whose value is at `spot`. */
+void el_mg_at(const unsigned char *doc, size_t size, size_t spot, size_t keylen,
+              mg_element *out);
 
 /* A copy in which values that no el_value has are MG_SPECIAL. */
 int el_mg_expose(mg_buf *out, const unsigned char *doc, size_t size, el_error *err);
@@ -216,6 +252,7 @@ bool el_mg_find(const unsigned char *doc, size_t size, const mg_field *f,
 bool el_mg_field(const unsigned char *doc, size_t size, const char *name, unsigned type,
                  mg_element *out);
 bool el_mg_number(const unsigned char *doc, size_t size, const char *name, int64_t *out);
+bool el_mg_as_number(const mg_element *e, int64_t *out);
 
 /* Length of the document at p, which has `left` bytes; 0 when it can't be one. */
 size_t el_mg_doc_size(const unsigned char *p, size_t left);
@@ -232,12 +269,17 @@ typedef struct mg_link {
     _Atomic int64_t cut_at;  /* when to end it without the server, 0: not */
     bool sent;               /* since the call began */
     bool cut;                /* the call was ended here */
+    bool closing;            /* nobody waits for answers any more */
+    bool known;              /* a server has answered */
+    bool unreached;          /* and could not be connected to again: see no_stream */
+    bool starved;            /* there was no memory for a stream */
 } mg_link;
 
 typedef struct mg_conn {
     el_conn base;
     mongoc_client_t *client;
     mongoc_client_session_t *session; /* NULL: the server has none */
+    bson_t *opts;                     /* of commands: they are of that session */
     mongoc_uri_t *uri;
     char *db;
     char target[200]; /* hosts, for messages */
@@ -259,8 +301,9 @@ void el_mg_link_end(mg_conn *c);
 bool el_mg_link_is_gone(mg_conn *c);
 int64_t el_mg_now(void); /* microseconds */
 
-/* A second client with the same settings. */
-mongoc_client_t *el_mg_client(const mg_conn *c, el_error *err);
+/* A client with the connection's settings, which waits `most_ms` at the most (0: as set).
+ */
+mongoc_client_t *el_mg_client(const mg_conn *c, int32_t most_ms, el_error *err);
 bool el_mg_in_transaction(const mg_conn *c);
 int el_mg_cancel(el_conn *base, el_error *err);
 
@@ -305,13 +348,14 @@ typedef struct mg_slot { /* what a decoded column needs */
 
 /* Rows, and the memory that they stand in. */
 typedef struct mg_result {
-    mg_text *text; /* a reference: names the columns */
-    mg_reply *replies;
+    mg_text *text;             /* a reference: names the columns */
+    mg_reply *replies, *spare; /* spare: memory for the next one */
     struct mg_exposed *exposed;
     mg_row *rows;
     size_t nrows, maxrows;
-    mg_element *cells; /* of the row `located` */
-    size_t located;    /* SIZE_MAX: none */
+    int nspots, nnames; /* for each row: its columns, none for whole documents */
+    uint16_t *spots;    /* of all rows */
+    uint16_t *order;    /* of fields in documents */
     mg_slot slot;
 } mg_result;
 
@@ -327,8 +371,8 @@ bson_t *el_mg_result_reply(mg_result *r, el_error *err);
 /* A document of one of the replies as a row. */
 int el_mg_result_add(mg_result *r, const unsigned char *doc, size_t size, el_error *err);
 
-/* Cells of a row, one for each column; until the next call. */
-const mg_element *el_mg_result_cells(mg_result *r, size_t row);
+/* A cell, of type MG_NULL where the document has no such field. */
+void el_mg_result_cell(const mg_result *r, size_t row, int column, mg_element *out);
 
 typedef struct mg_stmt mg_stmt;
 

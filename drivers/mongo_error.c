@@ -65,13 +65,16 @@ static const meaning server_codes[] = {
     {238, EL_ERR_UNSUPPORTED, "0A000", NULL},
     {241, EL_ERR_VALUE, "22000", NULL}, /* ConversionFailure */
     {251, EL_ERR_CONFLICT, "40001", "the server has ended the transaction"},
+    {257, EL_ERR_VALUE, "54000",
+     "write it in several transactions"},     /* TransactionTooLarge */
     {262, EL_ERR_CANCELED, "57014", NULL},    /* ExceededTimeLimit */
     {263, EL_ERR_UNSUPPORTED, "25001", NULL}, /* OperationNotSupportedInTransaction */
     {352, EL_ERR_UNSUPPORTED, "0A000", NULL},
+    {388, EL_ERR_VALUE, "54000", "write it in several transactions"}, /* ...ForCache */
     {8000, EL_ERR_AUTH, "28000", NULL},
     {10058, EL_ERR_CONNECT, "08001", NULL},
     {10107, EL_ERR_CONNECT, "08001", NULL}, /* NotWritablePrimary: was not run */
-    {10334, EL_ERR_VALUE, "54000", "documents have 16 MiB at the most"},
+    {MG_TOO_LARGE, EL_ERR_VALUE, "54000", "documents have 16 MiB at the most"},
     {11000, EL_ERR_UNIQUE, "23505", NULL},
     {11001, EL_ERR_UNIQUE, "23505", NULL},
     {11600, EL_ERR_LOST, "57P01", NULL},     /* InterruptedAtShutdown */
@@ -101,6 +104,8 @@ static const meaning *meaning_of(int code) {
 /* }====== */
 
 /* {====== Parts of replies ====== */
+
+static const char unknown_commit[] = "UnknownTransactionCommitResult";
 
 static bool has_label(const bson_t *reply, const char *label) {
     return reply && mongoc_error_has_label(reply, label);
@@ -188,14 +193,24 @@ static int fail_unique(const el_error *names, int code, el_error *err) {
                    names->constraint[0] ? "," : "");
 }
 
+/* Of a commit that nobody knows of; Ctrl-C is told by its kind. */
+static el_errkind lost_or_canceled(mg_conn *c) {
+    unsigned call = atomic_load(&c->link.calls) - 1; /* which has ended */
+    return atomic_load(&c->link.canceled) == call ? EL_ERR_CANCELED : EL_ERR_LOST;
+}
+
 static int fail_server(mg_conn *c, int code, const char *text, const bson_t *reply,
                        const unsigned char *details, size_t size, el_error *err) {
     meaning m = *meaning_of(code);
     bool first = err && err->kind == EL_ERR_NONE;
     el_error names = {0};
     char plain[360];
-    if (has_label(reply, "UnknownTransactionCommitResult")) {
-        m.kind = EL_ERR_LOST;
+    if (code == 2 && reply && details != bson_get_data(reply)) { /* BadValue of a write */
+        m.kind = EL_ERR_VALUE;
+        memcpy(m.state, "22000", 6);
+    }
+    if (has_label(reply, unknown_commit)) {
+        m.kind = lost_or_canceled(c);
         memcpy(m.state, "08007", 6);
         m.advice = "the transaction may have been committed or not";
     } else if (has_label(reply, "TransientTransactionError") && m.kind != EL_ERR_LOST &&
@@ -245,6 +260,9 @@ static int fail_link(mg_conn *c, const char *text, bool reached, el_error *err) 
     if (c->link.cut) {
         return el_fail(err, EL_ERR_CANCELED, 0, "MongoDB: the command was canceled");
     }
+    if (c->link.starved) {
+        return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a connection to MongoDB");
+    }
     if (!reached) {
         return el_fail(
             err, EL_ERR_CONNECT, 0,
@@ -257,6 +275,25 @@ static int fail_link(mg_conn *c, const char *text, bool reached, el_error *err) 
         "the connection to MongoDB at %s broke during a command, which may have "
         "run: %s",
         c->target, text);
+}
+
+/* The link broke at a commit, or the commit was done and not confirmed. */
+static int fail_commit(mg_conn *c, const bson_error_t *why, const char *text,
+                       el_error *err) {
+    if (why->domain != MONGOC_ERROR_WRITE_CONCERN) {
+        c->base.open = false;
+    }
+    return el_fail(err, lost_or_canceled(c), (int)why->code,
+                   "MongoDB at %s: %s; the transaction may have been committed or not",
+                   c->target, text);
+}
+
+/* It was done, and is lost again if the members that have it fail. */
+static int fail_unconfirmed(int code, const char *text, el_error *err) {
+    return el_fail(err, EL_ERR_LOST, code,
+                   "MongoDB has written it, and could not confirm that it stays, as the "
+                   "write concern asks: %s",
+                   text);
 }
 
 static int fail_client(mg_conn *c, const bson_error_t *why, const char *text,
@@ -296,6 +333,9 @@ static int fail_client(mg_conn *c, const bson_error_t *why, const char *text,
         }
         *state = "08006";
         return fail_link(c, text, true, err);
+    case MONGOC_ERROR_WRITE_CONCERN:
+        *state = "08007";
+        return fail_unconfirmed(code, text, err);
     case MONGOC_ERROR_BSON:
         *state = "22000";
         return el_fail(err, EL_ERR_VALUE, code, "MongoDB: %s", text);
@@ -325,7 +365,12 @@ int el_mg_fail(mg_conn *c, const bson_error_t *why, const bson_t *reply, el_erro
         before.kind = err->kind;
     }
     mask(text, sizeof text, why->message);
-    fail_client(c, why, text, &state, err);
+    if (has_label(reply, unknown_commit) && !c->link.cut) {
+        state = "08007";
+        fail_commit(c, why, text, err);
+    } else {
+        fail_client(c, why, text, &state, err);
+    }
     set_state(err, &before, state);
     return EL_FAIL;
 }

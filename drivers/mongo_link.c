@@ -14,7 +14,10 @@
 #include "mongo_driver.h"
 
 enum {
+    EARLY_SIZE = 8192,
     SLICE_MS = 50,         /* how soon a reading call sees that it is to end */
+    CANCEL_MS = 1500,      /* for each answer to what cancels */
+    CLOSING_MS = 300,      /* for the answer to a farewell */
     GRACE_US = 1000 * 1000 /* for the server to end it, before the link is cut */
 };
 
@@ -22,6 +25,8 @@ typedef struct wrapped {
     mongoc_stream_t base; /* first: the client library gets it */
     mongoc_stream_t *inner;
     mg_link *link;
+    size_t at, have; /* of the bytes read early, where the next one is */
+    char early[EARLY_SIZE];
 } wrapped;
 
 static mongoc_stream_t *inner_of(mongoc_stream_t *stream) {
@@ -100,14 +105,37 @@ static bool is_to_end(mg_link *link) {
            el_mg_now() >= at;
 }
 
+/*
+** Reads once: what was read before, else from the socket, and then what a small answer
+** has in one go.
+*/
+static ssize_t read_once(wrapped *w, char *to, size_t size, size_t min, int32_t timeout) {
+    if (w->at == w->have && size < sizeof w->early && min > 0) {
+        ssize_t n = mongoc_stream_read(w->inner, w->early, sizeof w->early, min, timeout);
+        if (n <= 0) {
+            return n;
+        }
+        w->at = 0;
+        w->have = (size_t)n;
+    }
+    if (w->at == w->have) {
+        return mongoc_stream_read(w->inner, to, size, min, timeout);
+    }
+    size_t n = w->have - w->at < size ? w->have - w->at : size;
+    memcpy(to, w->early + w->at, n);
+    w->at += n;
+    return (ssize_t)n;
+}
+
 /* Reads one byte at least in each slice, so nothing is lost when a slice ends. */
 static ssize_t read_sliced(wrapped *w, char *to, size_t size, size_t min,
                            int32_t timeout) {
+    timeout = w->link->closing ? CLOSING_MS : timeout;
     int64_t until = timeout > 0 ? el_mg_now() + (int64_t)timeout * 1000 : 0;
     size_t got = 0;
     for (;;) {
         errno = 0;
-        ssize_t n = mongoc_stream_read(w->inner, to + got, size - got, 1, SLICE_MS);
+        ssize_t n = read_once(w, to + got, size - got, 1, SLICE_MS);
         if (n > 0) {
             got += (size_t)n;
             if (got >= min) {
@@ -130,13 +158,34 @@ static ssize_t read_sliced(wrapped *w, char *to, size_t size, size_t min,
     }
 }
 
+/* Reads what is there, or for so short a time that nobody would end it. */
+static ssize_t read_soon(wrapped *w, char *to, size_t size, size_t min, int32_t timeout) {
+    ssize_t n = read_once(w, to, size, min, timeout);
+    if (n <= 0 || (size_t)n >= min) {
+        return n;
+    }
+    size_t got = (size_t)n;
+    n = mongoc_stream_read(w->inner, to + got, size - got, min - got, timeout);
+    return n < 0 ? n : n + (ssize_t)got;
+}
+
 static ssize_t stream_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t n,
                             size_t min, int32_t timeout) {
     wrapped *w = (wrapped *)stream;
-    if (n != 1 || min == 0 || (timeout >= 0 && timeout <= SLICE_MS)) {
-        return mongoc_stream_readv(w->inner, iov, n, min, timeout);
+    bool soon = min == 0 || (timeout >= 0 && timeout <= SLICE_MS);
+    size_t got = 0;
+    for (size_t i = 0; i < n && (i == 0 || got < min); i++) {
+        size_t size = iov[i].iov_len, wanted = min > got ? min - got : 0;
+        wanted = wanted < size ? wanted : size;
+        ssize_t m = soon ? read_soon(w, iov[i].iov_base, size, wanted, timeout)
+                         : read_sliced(w, iov[i].iov_base, size, wanted, timeout);
+        if (m <= 0) {
+            return got > 0 ? (ssize_t)got : m;
+        }
+        got += (size_t)m;
     }
-    return read_sliced(w, iov[0].iov_base, iov[0].iov_len, min, timeout);
+    w->link->known = true;
+    return (ssize_t)got;
 }
 
 /* All are ours: one client makes them all. */
@@ -226,6 +275,24 @@ static mongoc_socket_t *connect_host(const mongoc_host_list_t *host, int64_t unt
     return socket;
 }
 
+/*
+** What connect_stream returns when it fails: no stream; but one that never works when the
+** server has answered before.  For a server that it knew the client library may want a new
+** stream while it holds the lock that a failure takes, and would wait for itself (up to
+** 1.23 at least: _mongoc_topology_scanner_cb and _mongoc_topology_scanner_setup_err_cb).
+*/
+static mongoc_stream_t *no_stream(mg_link *link) {
+    mongoc_socket_t *socket =
+        link->known ? mongoc_socket_new(AF_UNIX, SOCK_STREAM, 0) : NULL;
+    mongoc_stream_t *inner = socket ? mongoc_stream_socket_new(socket) : NULL;
+    mongoc_stream_t *stream = inner ? wrap(inner, link) : NULL;
+    if (!stream) {
+        mongoc_stream_destroy(inner);
+    }
+    link->unreached = stream != NULL;
+    return stream;
+}
+
 static mongoc_stream_t *connect_stream(const mongoc_uri_t *uri,
                                        const mongoc_host_list_t *host, void *ud,
                                        bson_error_t *why) {
@@ -236,24 +303,24 @@ static mongoc_stream_t *connect_stream(const mongoc_uri_t *uri,
     if (is_to_end(link)) {
         bson_set_error(why, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
                        "the command was canceled");
-        return NULL;
+        return no_stream(link);
     }
-    mongoc_stream_t *inner = NULL, *buffered = NULL, *stream = NULL;
+    mongoc_stream_t *inner = NULL, *stream = NULL;
     mongoc_socket_t *socket = host->family == AF_UNIX ? connect_local(host->host, until)
                                                       : connect_host(host, until, &text);
     if (!socket) {
         bson_set_error(why, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT, "%s: %s",
                        host->host_and_port, text ? text : strerror(errno));
-        return NULL;
+        return no_stream(link);
     }
     inner = mongoc_stream_socket_new(socket);
-    buffered = inner ? mongoc_stream_buffered_new(inner, 1024) : NULL;
-    stream = buffered ? wrap(buffered, link) : NULL;
+    stream = inner ? wrap(inner, link) : NULL;
     if (!stream) {
-        mongoc_stream_destroy(buffered ? buffered : inner);
+        mongoc_stream_destroy(inner);
+        link->starved = true;
         bson_set_error(why, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
                        "no memory for a connection");
-        return NULL;
+        return no_stream(link);
     }
     return stream;
 }
@@ -271,7 +338,7 @@ void el_mg_link_attach(mg_conn *c) {
 /* {====== Calls ====== */
 
 void el_mg_link_begin(mg_conn *c) {
-    c->link.sent = c->link.cut = false;
+    c->link.sent = c->link.cut = c->link.starved = c->link.unreached = false;
     atomic_store(&c->link.cut_at, 0);
     atomic_fetch_add(&c->link.calls, 1);
 }
@@ -279,6 +346,9 @@ void el_mg_link_begin(mg_conn *c) {
 void el_mg_link_end(mg_conn *c) {
     atomic_fetch_add(&c->link.calls, 1);
     c->answered = el_mg_now();
+    if (c->link.unreached && !c->link.cut) {
+        c->base.open = false; /* the client library would wait before it tries again */
+    }
 }
 
 /* A link that has answered just now is taken to be there; looking is a system call. */
@@ -295,7 +365,8 @@ bool el_mg_link_is_gone(mg_conn *c) {
 /* Asks the server which operation runs in our session; false when it can't tell. */
 static bool find_operation(const mg_conn *c, mongoc_client_t *client, mg_element *id,
                            bson_t *reply) {
-    static const mg_field first = {"cursor.firstBatch.0.opid", 24, true};
+    static const mg_field first = {
+        .path = "cursor.firstBatch.0.opid", .len = 24, .dotted = true};
     bson_error_t why;
     bson_t *command =
         BCON_NEW("aggregate", BCON_INT32(1), "pipeline", "[", "{", "$currentOp", "{", "}",
@@ -341,7 +412,7 @@ int el_mg_cancel(el_conn *base, el_error *err) {
     if (call % 2 == 0) {
         return EL_OK; /* nothing runs */
     }
-    mongoc_client_t *client = el_mg_client(c, err);
+    mongoc_client_t *client = el_mg_client(c, CANCEL_MS, err);
     if (!client) {
         return EL_FAIL;
     }

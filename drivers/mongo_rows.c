@@ -16,22 +16,22 @@ struct mg_exposed {
 
 /* {====== Memory ====== */
 
-static size_t count_columns(const mg_text *t) {
-    return t->nfields > 0 ? (size_t)t->nfields : 1;
-}
-
 int el_mg_result_new(mg_result **out, mg_text *text, el_error *err) {
     mg_result *r = calloc(1, sizeof *r);
-    mg_element *cells = calloc(count_columns(text), sizeof *cells);
-    if (!r || !cells) {
+    uint16_t *order = calloc((size_t)text->nfields + 1, sizeof *order);
+    if (!r || !order) {
         free(r);
-        free(cells);
+        free(order);
         return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a result");
+    }
+    for (int i = 0, paths = 0; i < text->nfields; i++) {
+        bool path = text->fields[i].dotted;
+        order[path ? text->nfields - ++paths : r->nnames++] = (uint16_t)i;
     }
     text->refs++;
     r->text = text;
-    r->cells = cells;
-    r->located = SIZE_MAX;
+    r->nspots = text->nfields;
+    r->order = order;
     *out = r;
     return EL_OK;
 }
@@ -40,7 +40,8 @@ void el_mg_result_clear(mg_result *r) {
     while (r->replies) {
         mg_reply *next = r->replies->next;
         bson_destroy(&r->replies->doc);
-        free(r->replies);
+        free(r->spare);
+        r->spare = r->replies;
         r->replies = next;
     }
     while (r->exposed) {
@@ -50,21 +51,24 @@ void el_mg_result_clear(mg_result *r) {
         r->exposed = next;
     }
     r->nrows = 0;
-    r->located = SIZE_MAX;
 }
 
 void el_mg_result_free(mg_result *r) {
     if (r) {
         el_mg_result_clear(r);
         el_mg_text_drop(r->text);
+        free(r->spare);
         free(r->rows);
-        free(r->cells);
+        free(r->spots);
+        free(r->order);
         free(r);
     }
 }
 
 bson_t *el_mg_result_reply(mg_result *r, el_error *err) {
-    mg_reply *reply = aligned_alloc(_Alignof(mg_reply), sizeof *reply);
+    mg_reply *reply =
+        r->spare ? r->spare : aligned_alloc(_Alignof(mg_reply), sizeof *reply);
+    r->spare = NULL;
     if (!reply) {
         el_fail(err, EL_ERR_NOMEM, 0, "no memory for a reply of the server");
         return NULL;
@@ -79,85 +83,87 @@ bson_t *el_mg_result_reply(mg_result *r, el_error *err) {
 
 /* {====== Rows ====== */
 
-static int add_row(mg_result *r, const unsigned char *doc, size_t size, el_error *err) {
-    if (r->nrows == r->maxrows) {
-        size_t max = r->maxrows ? r->maxrows * 2 : 16;
-        mg_row *rows =
-            max <= SIZE_MAX / sizeof *rows ? realloc(r->rows, max * sizeof *rows) : NULL;
-        if (!rows) {
-            return el_fail(err, EL_ERR_NOMEM, 0,
-                           "not enough memory for a result of more than %zu rows",
-                           r->nrows);
-        }
-        r->rows = rows;
-        r->maxrows = max;
+/* Room for one more row. */
+static int make_room(mg_result *r, el_error *err) {
+    if (r->nrows < r->maxrows) {
+        return EL_OK;
     }
-    r->rows[r->nrows++] = (mg_row){doc, size};
+    size_t max = r->maxrows ? r->maxrows * 2 : 16, n = (size_t)r->nspots;
+    bool fits = max <= SIZE_MAX / (sizeof *r->rows + n * sizeof *r->spots);
+    mg_row *rows = fits ? realloc(r->rows, max * sizeof *rows) : NULL;
+    r->rows = rows ? rows : r->rows;
+    uint16_t *spots =
+        rows && n > 0 ? realloc(r->spots, max * n * sizeof *spots) : r->spots;
+    r->spots = spots ? spots : r->spots;
+    if (!rows || (n > 0 && !spots)) {
+        return el_fail(err, EL_ERR_NOMEM, 0,
+                       "not enough memory for a result of more than %zu rows", r->nrows);
+    }
+    r->maxrows = max;
     return EL_OK;
 }
 
 int el_mg_result_add(mg_result *r, const unsigned char *doc, size_t size, el_error *err) {
     bool special;
-    if (el_mg_check(doc, size, &special, err) != EL_OK) {
+    if (make_room(r, err) != EL_OK) {
         return EL_FAIL;
     }
-    if (!special) {
-        return add_row(r, doc, size, err);
-    }
-    struct mg_exposed *e = calloc(1, sizeof *e);
-    if (!e) {
-        return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a document");
-    }
-    e->next = r->exposed;
-    r->exposed = e;
-    if (el_mg_expose(&e->doc, doc, size, err) != EL_OK) {
+    mg_spots spots = {.fields = r->text->fields,
+                      .n = r->nspots,
+                      .known = r->nnames,
+                      .order = r->order,
+                      .learns = r->nrows == 0,
+                      .at = r->spots + r->nrows * (size_t)r->nspots};
+    mg_spots *fields = r->nspots > 0 ? &spots : NULL;
+    if (el_mg_check(doc, size, fields, &special, err) != EL_OK) {
         return EL_FAIL;
     }
-    return add_row(r, e->doc.p, e->doc.n, err);
+    if (special) {
+        struct mg_exposed *e = calloc(1, sizeof *e);
+        if (!e) {
+            return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a document");
+        }
+        e->next = r->exposed;
+        r->exposed = e;
+        if (el_mg_expose(&e->doc, doc, size, err) != EL_OK ||
+            el_mg_check(e->doc.p, e->doc.n, fields, NULL, err) != EL_OK) {
+            return EL_FAIL;
+        }
+        doc = e->doc.p;
+        size = e->doc.n;
+    }
+    r->rows[r->nrows++] = (mg_row){doc, size};
+    return EL_OK;
 }
 
-static bool is_field(const mg_field *f, const mg_element *e) {
-    return f->len == e->keylen && memcmp(f->path, e->key, e->keylen) == 0;
+/* By its path, or as a name that has dots in it. */
+static bool find_far(const mg_row *row, const mg_field *f, mg_element *out) {
+    mg_field name = {.path = f->path, .len = f->len};
+    return el_mg_find(row->doc, row->size, f, out) ||
+           (f->dotted && el_mg_find(row->doc, row->size, &name, out));
 }
 
-/* Servers send fields in the order of the projection, so the next is mostly right. */
-static void locate(const mg_text *t, const mg_row *row, mg_element *cells) {
-    int n = t->nfields, next = 0, left = n;
-    size_t at = 4;
-    mg_element e;
-    for (int i = 0; i < n; i++) {
-        cells[i] = (mg_element){.type = MG_NULL};
+void el_mg_result_cell(const mg_result *r, size_t row, int column, mg_element *out) {
+    const mg_row *at = &r->rows[row];
+    if (r->nspots == 0) {
+        *out = (mg_element){.type = MG_DOC, .value = at->doc, .size = at->size};
+        return;
     }
-    while (left > 0 && el_mg_next(row->doc, row->size, &at, &e)) {
-        int i = next;
-        for (int k = 0; k < n && !is_field(&t->fields[i], &e); k++) {
-            i = i + 1 < n ? i + 1 : 0;
-        }
-        if (is_field(&t->fields[i], &e)) {
-            cells[i] = e;
-            next = i + 1 < n ? i + 1 : 0;
-            left--;
-        }
+    const mg_field *f = &r->text->fields[column];
+    unsigned spot = r->spots[row * (size_t)r->nspots + (size_t)column];
+    bool found = spot != MG_NOWHERE;
+    if (spot == MG_FAR) {
+        found = find_far(at, f, out);
+    } else if (found) {
+        el_mg_at(at->doc, at->size, spot, f->len, out);
     }
-    for (int i = 0; i < n; i++) {
-        if (t->fields[i].dotted && el_mg_find(row->doc, row->size, &t->fields[i], &e)) {
-            cells[i] = e;
-        }
+    if (f->instead && (!found || out->type == MG_NULL)) {
+        mg_field other = {.path = f->instead, .len = strlen(f->instead)};
+        found = el_mg_find(at->doc, at->size, &other, out);
     }
-}
-
-const mg_element *el_mg_result_cells(mg_result *r, size_t i) {
-    if (r->located != i) {
-        const mg_row *row = &r->rows[i];
-        if (r->text->nfields > 0) {
-            locate(r->text, row, r->cells);
-        } else {
-            *r->cells =
-                (mg_element){.type = MG_DOC, .value = row->doc, .size = row->size};
-        }
-        r->located = i;
+    if (!found) {
+        *out = (mg_element){.type = MG_NULL};
     }
-    return r->cells;
 }
 
 /* }====== */
@@ -166,8 +172,9 @@ const mg_element *el_mg_result_cells(mg_result *r, size_t i) {
 
 void el_mg_cell(void *result, size_t row, int column, el_value *out) {
     mg_result *r = result;
-    const mg_element *cells = el_mg_result_cells(r, row);
-    el_mg_decode(&cells[column], out, r->slot.scratch, &r->slot.room);
+    mg_element cell;
+    el_mg_result_cell(r, row, column, &cell);
+    el_mg_decode(&cell, out, r->slot.scratch, &r->slot.room);
 }
 
 void el_mg_discard(void *result) {

@@ -3,15 +3,18 @@
 ** mongo_stmt.c - statements: a command text bound and run, its cursor read to the end at
 ** once, or batch by batch where rows are streamed.
 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mongo_driver.h"
 
 enum {
-    FIRST_BATCH = 100, /* documents, of a stream */
-    MAX_BATCH = 10000,
-    BATCH_BYTES = 256 * 1024 /* of a later batch */
+    FIRST_STREAMED = 100, /* documents, of a stream */
+    FIRST_WHOLE = 4000,
+    MAX_BATCH = 100000,
+    STREAMED_BYTES = 128 * 1024, /* of a later batch */
+    WHOLE_BYTES = 2 * 1024 * 1024
 };
 
 struct mg_stmt {
@@ -33,6 +36,10 @@ struct mg_stmt {
 static const el_column document_column = {"document", 8, EL_DOC};
 
 /* {====== Making and ending ====== */
+
+static bool only_reads(const mg_text *t) {
+    return t->verb == MG_FIND || t->verb == MG_AGGREGATE || t->verb == MG_READ;
+}
 
 static bool has_rows(const mg_text *t) {
     return t->nfields > 0 ||
@@ -146,17 +153,41 @@ static int fail_reply(el_error *err) {
                    "another program?");
 }
 
-/* Adds the documents of a batch; the next one is fetched by what is kept here. */
-static int read_batch(mg_stmt *s, const bson_t *reply, const char *name, el_error *err) {
-    mg_element cursor, list, e;
-    size_t at = 4, before = s->result->nrows;
-    const unsigned char *doc = bson_get_data(reply);
-    if (!el_mg_field(doc, reply->len, "cursor", MG_DOC, &cursor) ||
-        !el_mg_field(cursor.value, cursor.size, name, MG_ARRAY, &list)) {
-        return fail_reply(err);
+/* What a reply says of a cursor. */
+typedef struct cursor {
+    int64_t id;
+    mg_element batch, ns; /* ns: "shop.users" is collection users of database shop */
+} cursor;
+
+static bool has_name(const mg_element *e, const char *name) {
+    return strcmp(e->key, name) == 0;
+}
+
+/* False when it is none. */
+static bool read_cursor(const mg_element *doc, cursor *out) {
+    mg_element e;
+    size_t at = 4;
+    memset(out, 0, sizeof *out);
+    while (el_mg_next(doc->value, doc->size, &at, &e)) {
+        if (e.type == MG_ARRAY &&
+            (has_name(&e, "firstBatch") || has_name(&e, "nextBatch"))) {
+            out->batch = e;
+        } else if (e.type == MG_STRING && has_name(&e, "ns")) {
+            out->ns = e;
+        } else if (has_name(&e, "id")) {
+            el_mg_as_number(&e, &out->id);
+        }
     }
-    s->cursor = count_in(cursor.value, cursor.size, "id");
-    while (el_mg_next(list.value, list.size, &at, &e)) {
+    return out->batch.type == MG_ARRAY;
+}
+
+/* Adds the documents of a batch; the next one is fetched by what is kept here. */
+static int read_batch(mg_stmt *s, const cursor *c, el_error *err) {
+    const mg_element *list = &c->batch;
+    mg_element e;
+    size_t at = 4, before = s->result->nrows;
+    s->cursor = c->id;
+    while (el_mg_next(list->value, list->size, &at, &e)) {
         if (e.type != MG_DOC) {
             return fail_reply(err);
         }
@@ -165,21 +196,16 @@ static int read_batch(mg_stmt *s, const bson_t *reply, const char *name, el_erro
         }
     }
     size_t rows = s->result->nrows - before;
-    size_t wanted = rows > 0 ? BATCH_BYTES / (list.size / rows + 1) : FIRST_BATCH;
+    size_t bytes = s->stream ? STREAMED_BYTES : WHOLE_BYTES;
+    size_t wanted = rows > 0 ? bytes / (list->size / rows + 1) : FIRST_STREAMED;
     size_t most = (size_t)s->batch * 4 < MAX_BATCH ? (size_t)s->batch * 4 : MAX_BATCH;
     s->batch = (int)(wanted < 1 ? 1 : wanted > most ? most : wanted);
     return EL_OK;
 }
 
-/* "shop.users" is collection users of database shop. */
-static int keep_names(mg_stmt *s, const bson_t *reply, el_error *err) {
-    mg_element cursor, ns;
-    const unsigned char *doc = bson_get_data(reply);
-    if (!el_mg_field(doc, reply->len, "cursor", MG_DOC, &cursor) ||
-        !el_mg_field(cursor.value, cursor.size, "ns", MG_STRING, &ns)) {
-        return fail_reply(err);
-    }
-    const char *text = (const char *)ns.value + 4, *dot = strchr(text, '.');
+static int keep_names(mg_stmt *s, const cursor *c, el_error *err) {
+    const char *text = c->ns.value ? (const char *)c->ns.value + 4 : "";
+    const char *dot = strchr(text, '.');
     if (!dot) {
         return fail_reply(err);
     }
@@ -195,13 +221,15 @@ static int get_more(mg_stmt *s, el_error *err) {
     mg_conn *c = (mg_conn *)s->base.conn;
     mg_buf *b = &s->command;
     mg_call call = {.db = s->db, .verb = MG_OTHER, .server = s->server};
+    mg_element e;
+    cursor next;
     size_t at;
     b->n = 0;
     if (el_mg_open_doc(b, &at, err) != EL_OK ||
         el_mg_put_long(b, "getMore", 7, s->cursor, err) != EL_OK ||
         el_mg_put_key(b, MG_STRING, "collection", 10, err) != EL_OK ||
         el_mg_put_text(b, s->collection, strlen(s->collection), err) != EL_OK ||
-        (s->stream && el_mg_put_int(b, "batchSize", 9, s->batch, err) != EL_OK) ||
+        el_mg_put_int(b, "batchSize", 9, s->batch, err) != EL_OK ||
         el_mg_close_doc(b, at, MG_MAX_DOC, err) != EL_OK) {
         return EL_FAIL;
     }
@@ -213,7 +241,11 @@ static int get_more(mg_stmt *s, el_error *err) {
         s->cursor = 0; /* gone with the failure */
         return EL_FAIL;
     }
-    return read_batch(s, reply, "nextBatch", err);
+    if (!el_mg_field(bson_get_data(reply), reply->len, "cursor", MG_DOC, &e) ||
+        !read_cursor(&e, &next)) {
+        return fail_reply(err);
+    }
+    return read_batch(s, &next, err);
 }
 
 /* }====== */
@@ -222,6 +254,7 @@ static int get_more(mg_stmt *s, el_error *err) {
 
 static int read_rows(mg_stmt *s, const bson_t *reply, el_error *err) {
     mg_element e;
+    cursor first;
     const unsigned char *doc = bson_get_data(reply);
     if (s->base.ncolumns == 0) {
         return EL_OK;
@@ -237,11 +270,14 @@ static int read_rows(mg_stmt *s, const bson_t *reply, el_error *err) {
     if (!el_mg_field(doc, reply->len, "cursor", MG_DOC, &e)) {
         return el_mg_result_add(s->result, doc, reply->len, err);
     }
-    s->batch = FIRST_BATCH;
-    if (read_batch(s, reply, "firstBatch", err) != EL_OK) {
+    s->batch = s->stream ? FIRST_STREAMED : FIRST_WHOLE;
+    if (!read_cursor(&e, &first)) {
+        return fail_reply(err);
+    }
+    if (read_batch(s, &first, err) != EL_OK) {
         return EL_FAIL;
     }
-    if (s->cursor != 0 && keep_names(s, reply, err) != EL_OK) {
+    if (s->cursor != 0 && keep_names(s, &first, err) != EL_OK) {
         s->cursor = 0;
         return EL_FAIL;
     }
@@ -293,6 +329,16 @@ static int choose_server(mg_stmt *s, el_error *err) {
     return EL_OK;
 }
 
+/* Which of the command's documents or updates it was; those before it are done. */
+static int name_row(int64_t row, el_error *err) {
+    if (row > 0 && err) {
+        size_t n = strlen(err->message);
+        snprintf(err->message + n, sizeof err->message - n,
+                 " (number %lld of its command)", (long long)row + 1);
+    }
+    return EL_FAIL;
+}
+
 static int run(mg_stmt *s, el_error *err) {
     mg_conn *c = (mg_conn *)s->base.conn;
     int64_t row;
@@ -303,9 +349,11 @@ static int run(mg_stmt *s, el_error *err) {
                     .verb = s->text->verb,
                     .server = s->server};
     bson_t *reply = el_mg_result_reply(s->result, err);
-    if (!reply || el_mg_run(c, &call, &s->command, reply, err) != EL_OK ||
-        el_mg_check_writes(c, reply, &row, err) != EL_OK) {
+    if (!reply || el_mg_run(c, &call, &s->command, reply, err) != EL_OK) {
         return EL_FAIL;
+    }
+    if (!only_reads(s->text) && el_mg_check_writes(c, reply, &row, err) != EL_OK) {
+        return name_row(row, err);
     }
     count_affected(s, reply);
     return read_rows(s, reply, err);
@@ -321,9 +369,12 @@ int el_mg_execute(el_stmt *base, const el_value *args, int nargs, el_error *err)
                        "the command has %d placeholders, %d values were given",
                        base->nparams, nargs);
     }
-    int batch = s->stream ? FIRST_BATCH : INT32_MAX;
-    if ((!s->result && el_mg_result_new(&s->result, s->text, err) != EL_OK) ||
-        el_mg_text_bind(s->text, &s->command, args, batch, err) != EL_OK) {
+    int batch = s->stream ? FIRST_STREAMED : FIRST_WHOLE;
+    if (!s->result && el_mg_result_new(&s->result, s->text, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    if (el_mg_text_bind(s->text, &s->command, args, batch, err) != EL_OK) {
+        el_mg_name_value(s->text->collection, err);
         return EL_FAIL;
     }
     int rc = run(s, err);
@@ -379,9 +430,10 @@ int el_mg_row(el_stmt *base, el_value *out, el_error *err) {
     if (!s->row) {
         return el_fail(err, EL_ERR_MISUSE, 0, "no row: fetch one first");
     }
-    const mg_element *cells = el_mg_result_cells(s->result, s->next - 1);
     for (int i = 0; i < base->ncolumns; i++) {
-        el_mg_decode(&cells[i], &out[i], s->slots[i].scratch, &s->slots[i].room);
+        mg_element cell;
+        el_mg_result_cell(s->result, s->next - 1, i, &cell);
+        el_mg_decode(&cell, &out[i], s->slots[i].scratch, &s->slots[i].room);
     }
     return EL_OK;
 }

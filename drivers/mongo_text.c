@@ -100,6 +100,21 @@ static int read_name(reader *r, size_t *at, el_error *err) {
     return el_mg_put(names, "", 1, err);
 }
 
+/* One item of $fields, "a" or ["a","b"]: the name, and the other or an empty one. */
+static int read_field(reader *r, size_t *at, el_error *err) {
+    mg_json *j = &r->json;
+    size_t other;
+    if (el_mg_json_peek(j) != '[') {
+        return read_name(r, at, err) == EL_OK ? el_mg_put(&r->t->names, "", 1, err)
+                                              : EL_FAIL;
+    }
+    j->p++;
+    if (read_name(r, at, err) != EL_OK || el_mg_json_expect(j, ',', err) != EL_OK) {
+        return EL_FAIL;
+    }
+    return read_name(r, &other, err) == EL_OK ? el_mg_json_expect(j, ']', err) : EL_FAIL;
+}
+
 static int read_fields(reader *r, size_t *start, el_error *err) {
     mg_json *j = &r->json;
     size_t at;
@@ -111,7 +126,7 @@ static int read_fields(reader *r, size_t *start, el_error *err) {
         return el_mg_json_fail(j, "$fields is empty", err);
     }
     do {
-        if (read_name(r, &at, err) != EL_OK) {
+        if (read_field(r, &at, err) != EL_OK) {
             return EL_FAIL;
         }
         if (r->t->nfields++ == MAX_FIELDS) {
@@ -119,6 +134,12 @@ static int read_fields(reader *r, size_t *start, el_error *err) {
         }
     } while (el_mg_json_peek(j) == ',' && j->p++);
     return el_mg_json_expect(j, ']', err);
+}
+
+static void set_head(mg_field *f) {
+    size_t n = f->len + 1 < sizeof f->head ? f->len + 1 : sizeof f->head;
+    memcpy(&f->head, f->path, n);
+    memset(&f->mask, 0xFF, n);
 }
 
 /* The names have come to rest: fields point to them. */
@@ -132,7 +153,12 @@ static int set_fields(mg_text *t, size_t start, el_error *err) {
     const char *p = (const char *)t->names.p + start;
     for (size_t i = 0; i < n; i++) {
         size_t len = strlen(p);
-        t->fields[i] = (mg_field){p, len, memchr(p, '.', len) != NULL};
+        const char *other = p + len + 1;
+        t->fields[i] = (mg_field){.path = p,
+                                  .len = len,
+                                  .dotted = memchr(p, '.', len) != NULL,
+                                  .instead = *other ? other : NULL};
+        set_head(&t->fields[i]);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(t->fields[k].path, p) == 0) {
                 return el_fail(err, EL_ERR_SYNTAX, 0,
@@ -140,7 +166,7 @@ static int set_fields(mg_text *t, size_t start, el_error *err) {
             }
         }
         t->columns[i] = (el_column){.name = p, .namelen = len, .type = EL_NULL};
-        p += len + 1;
+        p = other + strlen(other) + 1;
     }
     return EL_OK;
 }
@@ -351,6 +377,25 @@ static int put_batch(const mg_text *t, mg_buf *out, int batch, el_error *err) {
     return el_mg_close_doc(out, at, MG_MAX_DOC, err);
 }
 
+/* How deep a value stands in a document; less than 0 where documents are in the value. */
+static int depth_of(const mg_text *t, int nopen) {
+    if (t->verb == MG_INSERT) {
+        return nopen - 1; /* their list is around them */
+    }
+    return nopen > 0 ? 0 : -MG_COMMAND_LEVELS;
+}
+
+/* The path of a value is its own; names of operators and places in lists are none. */
+static int put_arg(const mg_text *t, mg_buf *out, const mg_op *op, const el_value *v,
+                   int nopen, el_error *err) {
+    const char *key = t->keys.p ? (const char *)t->keys.p + op->key : "";
+    if (el_mg_put_value(out, key, op->keylen, v, depth_of(t, nopen), err) == EL_OK) {
+        return EL_OK;
+    }
+    bool named = op->keylen > 0 && *key != '$' && (*key < '0' || *key > '9');
+    return named ? el_mg_failed_at(key, op->keylen, err) : EL_FAIL;
+}
+
 int el_mg_text_bind(const mg_text *t, mg_buf *out, const el_value *args, int batch,
                     el_error *err) {
     size_t start, done = 0, open[MG_MAX_DEPTH + 2] = {0};
@@ -369,12 +414,12 @@ int el_mg_text_bind(const mg_text *t, mg_buf *out, const el_value *args, int bat
         if (op->kind == MG_OP_OPEN) {
             open[nopen++] = out->n;
         } else if (op->kind == MG_OP_CLOSE) {
-            size_t max = op->list ? MG_MAX_DOC + MG_COMMAND_EXTRA : MG_MAX_DOC;
+            bool document = t->verb == MG_INSERT && !op->list;
+            size_t max = document ? MG_MAX_DOC : MG_MAX_DOC + MG_COMMAND_EXTRA;
             rc = el_mg_close_doc(out, open[--nopen], max, err);
         } else {
-            const char *key = t->keys.p ? (const char *)t->keys.p + op->key : "";
             out->arg = given + 1;
-            rc = el_mg_put_value(out, key, op->keylen, &args[given++], 0, err);
+            rc = put_arg(t, out, op, &args[given++], nopen, err);
         }
     }
     if (rc != EL_OK || el_mg_put(out, fixed + done, t->fixed.n - done, err) != EL_OK ||

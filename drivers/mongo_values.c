@@ -188,39 +188,150 @@ static bool is_special(const mg_element *e) {
 }
 
 static int check(const unsigned char *doc, size_t size, int depth, bool *special,
+                 el_error *err);
+
+/* Of a value whose size is right. */
+static int check_value(const mg_element *e, int depth, bool *special, el_error *err) {
+    if (e->type == MG_DOC || e->type == MG_ARRAY) {
+        return check(e->value, e->size, depth + 1, special, err);
+    }
+    if (!special) {
+        return EL_OK;
+    }
+    *special |= is_special(e);
+    return e->type != MG_SPECIAL ? EL_OK : EL_FAIL;
+}
+
+/* Says where a document is malformed, unless it was said what is wrong. */
+static int fail_at(const unsigned char *doc, size_t size, const unsigned char *p,
+                   el_error *err) {
+    return el_fail(err, EL_ERR_OTHER, 0,
+                   "the server sent a document that is malformed at byte %zu of %zu",
+                   (size_t)(p - doc), size);
+}
+
+static int check(const unsigned char *doc, size_t size, int depth, bool *special,
                  el_error *err) {
     mg_element e;
-    size_t at = 4;
+    size_t at = 4, from = at;
     if (depth > MG_MAX_READ_DEPTH) {
         return el_fail(err, EL_ERR_VALUE, 0,
                        "a document of the server is nested deeper than %d levels",
                        MG_MAX_READ_DEPTH);
     }
-    while (el_mg_next(doc, size, &at, &e)) {
-        if (e.type == MG_DOC || e.type == MG_ARRAY) {
-            if (check(e.value, e.size, depth + 1, special, err) != EL_OK) {
-                return EL_FAIL;
-            }
-        } else if (e.type == MG_SPECIAL) {
-            break;
-        } else if (is_special(&e)) {
-            *special = true;
+    for (; el_mg_next(doc, size, &at, &e); from = at) {
+        if (check_value(&e, depth, special, err) != EL_OK) {
+            return fail_at(doc, size, doc + from, err);
         }
     }
-    if (at + 1 != size) {
-        return el_fail(err, EL_ERR_OTHER, 0,
-                       "the server sent a document that is malformed at byte %zu of %zu",
-                       at, size);
+    return at + 1 == size ? EL_OK : fail_at(doc, size, doc + at, err);
+}
+
+static bool has_key(const mg_field *f, const unsigned char *key, size_t left) {
+    uint64_t head;
+    if (f->len >= left || left < sizeof head) {
+        return false;
+    }
+    memcpy(&head, key, sizeof head);
+    return (head & f->mask) == f->head &&
+           (f->len < sizeof head || memcmp(key, f->path, f->len + 1) == 0);
+}
+
+/* The field of that name; *next is the place in the order after it.  -1: none. */
+static int find_field(mg_spots *s, int *next, const unsigned char *key, size_t len) {
+    for (int k = 0; k < s->known; k++) {
+        int place = *next + k < s->known ? *next + k : *next + k - s->known;
+        int i = s->order[place];
+        if (s->fields[i].len != len || memcmp(s->fields[i].path, key, len) != 0) {
+            continue;
+        }
+        if (s->learns && place > *next) {
+            memmove(s->order + *next + 1, s->order + *next,
+                    (size_t)(place - *next) * sizeof *s->order);
+            s->order[*next] = (uint16_t)i;
+            place = *next;
+        }
+        *next = place + 1;
+        return i;
+    }
+    return -1;
+}
+
+/* Bytes of a plain value, which is one of the common types; 0: it is another. */
+static size_t plain_size(unsigned type, const unsigned char *p, size_t left) {
+    static const unsigned char fixed[] = {[MG_DOUBLE] = 8,
+                                          [MG_OBJECT_ID] = 12,
+                                          [MG_BOOL] = 1,
+                                          [MG_INT32] = 4,
+                                          [MG_INT64] = 8};
+    if (type == MG_STRING) {
+        return text_size(p, left);
+    }
+    size_t n = type < sizeof fixed ? fixed[type] : 0;
+    return n <= left ? n : 0;
+}
+
+static int check_fields(const unsigned char *doc, size_t size, mg_spots *s, bool *special,
+                        el_error *err) {
+    const unsigned char *end = doc + size - 1, *p = doc + 4;
+    const mg_field *fields = s->fields;
+    uint16_t *spots = s->at;
+    for (int next = 0; p < end;) {
+        const unsigned char *key = p + 1;
+        int i = next < s->known ? s->order[next] : -1;
+        if (i >= 0 && has_key(&fields[i], key, (size_t)(end - key))) {
+            key += fields[i].len; /* mostly so: documents are alike */
+            next++;
+        } else {
+            const unsigned char *nul = memchr(key, '\0', (size_t)(end - key));
+            if (!nul) {
+                return fail_at(doc, size, p, err);
+            }
+            i = find_field(s, &next, key, (size_t)(nul - key));
+            key = nul;
+        }
+        const unsigned char *value = key + 1;
+        size_t n = plain_size(*p, value, (size_t)(end - value));
+        if (n == 0) {
+            mg_element e = {.type = *p, .value = value};
+            if (!value_size(*p, value, (size_t)(end - value), &e.size) ||
+                check_value(&e, 1, special, err) != EL_OK) {
+                return fail_at(doc, size, p, err);
+            }
+            n = e.size;
+        }
+        if (i >= 0) {
+            size_t spot = (size_t)(value - doc);
+            spots[i] = spot < MG_FAR ? (uint16_t)spot : MG_FAR;
+        }
+        p = value + n;
     }
     return EL_OK;
 }
 
-int el_mg_check(const unsigned char *doc, size_t size, bool *special, el_error *err) {
-    *special = false;
-    if (el_mg_doc_size(doc, size) != size) {
+int el_mg_check(const unsigned char *doc, size_t size, mg_spots *spots, bool *special,
+                el_error *err) {
+    if (special) {
+        *special = false;
+    }
+    if (size < 5 || el_mg_doc_size(doc, size) != size) {
         return el_fail(err, EL_ERR_OTHER, 0, "the server sent a malformed document");
     }
-    return check(doc, size, 1, special, err);
+    if (!spots) {
+        return check(doc, size, 1, special, err);
+    }
+    memset(spots->at, 0, (size_t)spots->n * sizeof *spots->at);
+    for (int i = spots->known; i < spots->n; i++) {
+        spots->at[spots->order[i]] = MG_FAR;
+    }
+    return check_fields(doc, size, spots, special, err);
+}
+
+void el_mg_at(const unsigned char *doc, size_t size, size_t spot, size_t keylen,
+              mg_element *out) {
+    out->type = doc[spot - keylen - 2];
+    out->value = doc + spot;
+    value_size(out->type, out->value, size - spot - 1, &out->size);
 }
 
 /* The element as extended JSON text. */
@@ -415,19 +526,18 @@ void el_mg_iter(el_iter *out, const unsigned char *doc, size_t size, bool list) 
 
 bool el_mg_field(const unsigned char *doc, size_t size, const char *name, unsigned type,
                  mg_element *out) {
-    mg_field f = {name, strlen(name), false};
+    mg_field f = {.path = name, .len = strlen(name)};
     return el_mg_find(doc, size, &f, out) && out->type == type;
 }
 
-bool el_mg_number(const unsigned char *doc, size_t size, const char *name, int64_t *out) {
-    mg_element e;
+bool el_mg_as_number(const mg_element *e, int64_t *out) {
     el_value v;
-    if (el_mg_field(doc, size, name, MG_INT32, &e)) {
-        *out = (int32_t)get32(e.value);
-    } else if (el_mg_field(doc, size, name, MG_INT64, &e)) {
-        *out = (int64_t)get64(e.value);
-    } else if (el_mg_field(doc, size, name, MG_DOUBLE, &e)) {
-        decode_double(&v, e.value);
+    if (e->type == MG_INT32) {
+        *out = (int32_t)get32(e->value);
+    } else if (e->type == MG_INT64) {
+        *out = (int64_t)get64(e->value);
+    } else if (e->type == MG_DOUBLE) {
+        decode_double(&v, e->value);
         if (!(v.u.d > -9e18 && v.u.d < 9e18)) {
             return false;
         }
@@ -436,6 +546,12 @@ bool el_mg_number(const unsigned char *doc, size_t size, const char *name, int64
         return false;
     }
     return true;
+}
+
+bool el_mg_number(const unsigned char *doc, size_t size, const char *name, int64_t *out) {
+    mg_field f = {.path = name, .len = strlen(name)};
+    mg_element e;
+    return el_mg_find(doc, size, &f, &e) && el_mg_as_number(&e, out);
 }
 
 /* }====== */

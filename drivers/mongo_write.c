@@ -124,7 +124,7 @@ int el_mg_close_doc(mg_buf *b, size_t at, size_t max, el_error *err) {
         return EL_FAIL;
     }
     if (b->n - at > max) {
-        return el_fail(err, EL_ERR_VALUE, 0,
+        return el_fail(err, EL_ERR_VALUE, MG_TOO_LARGE,
                        "%s is or makes a document of %zu bytes; MongoDB takes %zu at the "
                        "most: split it, or keep large data in GridFS",
                        el_mg_arg_name(name, b), b->n - at, max);
@@ -351,6 +351,34 @@ out:
 
 /* }====== */
 
+/* {====== Where a value stands that can't be written ====== */
+
+int el_mg_failed_at(const char *key, size_t n, el_error *err) {
+    if (err && err->kind == EL_ERR_VALUE) {
+        char name[sizeof err->column], path[2 * sizeof err->column];
+        el_error_copy(name, sizeof name, key,
+                      (unsigned)(n < sizeof name ? n : sizeof name));
+        snprintf(path, sizeof path, "%s%s%s", name, err->column[0] ? "." : "",
+                 err->column);
+        el_error_copy(err->column, sizeof err->column, path, (unsigned)strlen(path));
+    }
+    return EL_FAIL;
+}
+
+void el_mg_name_value(const char *collection, el_error *err) {
+    if (!err || err->kind != EL_ERR_VALUE || !collection) {
+        return;
+    }
+    char text[sizeof err->table + sizeof err->column + sizeof err->message + 4];
+    el_error_copy(err->table, sizeof err->table, collection,
+                  (unsigned)strlen(collection));
+    snprintf(text, sizeof text, "%s%s%s: %s", err->table, err->column[0] ? "." : "",
+             err->column, err->message);
+    el_error_copy(err->message, sizeof err->message, text, (unsigned)strlen(text));
+}
+
+/* }====== */
+
 /* {====== Any value ====== */
 
 static int put_nested(mg_buf *b, const char *key, size_t n, const el_value *v, int depth,
@@ -368,6 +396,8 @@ static int put_nested(mg_buf *b, const char *key, size_t n, const el_value *v, i
         el_mg_open_doc(b, &start, err) != EL_OK) {
         return EL_FAIL;
     }
+    /* the document of a command has 16 MiB, what stands around it some more */
+    size_t max = depth < 0 || list ? MG_MAX_DOC + MG_COMMAND_EXTRA : MG_MAX_DOC;
     el_iter it = *v->u.nested, room;
     const char *k;
     size_t kn;
@@ -378,10 +408,10 @@ static int put_nested(mg_buf *b, const char *key, size_t n, const el_value *v, i
             k = index;
         }
         if (el_mg_put_value(b, k, kn, &item, depth + 1, err) != EL_OK) {
-            return EL_FAIL;
+            return el_mg_failed_at(k, kn, err);
         }
     }
-    return el_mg_close_doc(b, start, MG_MAX_DOC, err);
+    return el_mg_close_doc(b, start, max, err);
 }
 
 static int put_string(mg_buf *b, const char *key, size_t n, const el_value *v,

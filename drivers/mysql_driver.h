@@ -302,8 +302,8 @@ void el_my_stream_end(my_stmt *s);
 
 /*
 ** Reads the rest of c->stream, so that the link is free.  A failure of that stream is
-*told
-** by its next fetch, and fails the caller's statement only where that can't run either.
+** told by its next fetch, and fails the caller's statement only where that can't run
+** either.
 */
 int el_my_set_aside(my_conn *c, el_error *err);
 

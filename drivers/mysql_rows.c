@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
 **
 ** mysql_rows.c - rows taken off the wire into memory of the driver's own, as they came
-*where
-** the client library lets us, else packed: copied once, and they may outlive their
-*statement.
+** where the client library lets us, else packed: copied once, and they may outlive their
+** statement.
 */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
 **
 ** mysql_stream.c - rows pulled one by one.  They are read off the wire as the server
-*sends
-** them, until another statement needs the link: then the rest is set aside.
+** sends them, until another statement needs the link: then the rest is set aside.
 */
 #include <stdlib.h>
 #include <string.h>

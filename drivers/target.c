@@ -92,7 +92,8 @@ const char *el_target_check_uri(const char *uri) {
     if (uri_scheme(uri) == 0) {
         return "it must begin with mongodb:// or mongodb+srv://";
     }
-    if (strchr(all.p + all.n, '@')) {
+    const char *at = memchr(all.p, '@', all.n);
+    if (strchr(at && at < all.p + all.n ? at + 1 : all.p + all.n, '@')) {
         return encode;
     }
     endpoint e;

@@ -4,8 +4,9 @@
 **
 **     el_embed OUTPUT --bytecode|--source ROOT FILE...      files relative to ROOT
 **
-** Bytecode keeps its debug information, so error lines match the repository.  OUTPUT is
-** written only when it changes, so that a build after `touch` compiles nothing.
+** Bytecode keeps its lines, so that errors match the repository, but no names of local
+** variables: they are a tenth of what a start reads.  OUTPUT is written only when it
+** changes, so that a build after `touch` compiles nothing.
 */
 #include <lauxlib.h>
 #include <lua.h>
@@ -72,6 +73,111 @@ static int write_chunk(lua_State *L, const void *bytes, size_t n, void *ud) {
     return 0;
 }
 
+/* {====== Bytecode without names of local variables ====== */
+
+/*
+** Bytecode of Lua 5.4 as ldump.c of its sources writes it: what comes before the names of
+** a function has to be read to find them.  lua_dump itself leaves out lines as well.
+*/
+typedef struct code {
+    const unsigned char *at, *end;
+    text *out;
+} code;
+
+enum { HEADER_SIZE = 4 + 1 + 1 + 6 + 3 + sizeof(lua_Integer) + sizeof(lua_Number) };
+
+static void copy_bytes(code *c, size_t n) {
+    if (n > (size_t)(c->end - c->at)) {
+        die("bytecode", "it is not as Lua 5.4 writes it");
+    }
+    add(c->out, c->at, n);
+    c->at += n;
+}
+
+/* Seven bits a byte, the highest first; the last byte has its top bit set. */
+static size_t copy_size(code *c) {
+    size_t n = 0;
+    unsigned char byte;
+    do {
+        byte = c->at < c->end ? *c->at : 0x80;
+        copy_bytes(c, 1);
+        n = n << 7 | (byte & 0x7f);
+    } while ((byte & 0x80) == 0);
+    return n;
+}
+
+static void copy_string(code *c) {
+    size_t n = copy_size(c); /* one more than its length; 0: no string */
+    copy_bytes(c, n > 0 ? n - 1 : 0);
+}
+
+static void copy_constant(code *c) {
+    int type = c->at < c->end ? *c->at : LUA_TNONE;
+    copy_bytes(c, 1);
+    switch (type & 0x0f) {
+    case LUA_TNUMBER:
+        copy_bytes(c, type == LUA_TNUMBER ? sizeof(lua_Integer) : sizeof(lua_Number));
+        break;
+    case LUA_TSTRING:
+        copy_string(c);
+        break;
+    default: /* nil and booleans are their type alone */
+        break;
+    }
+}
+
+/* Reads on in the text that was copied: a list of names becomes an empty one. */
+static void drop_names(code *c, int numbers_each) {
+    text names = {0}, *out = c->out;
+    c->out = &names;
+    for (size_t n = copy_size(c); n > 0; n--) {
+        copy_string(c);
+        for (int i = 0; i < numbers_each; i++) {
+            copy_size(c);
+        }
+    }
+    c->out = out;
+    free(names.bytes);
+    add(out, "\x80", 1);
+}
+
+static void copy_function(code *c) {
+    enum { INSTRUCTION = 4, UPVALUE = 3 };
+    copy_string(c); /* its source */
+    copy_size(c);   /* first and last line */
+    copy_size(c);
+    copy_bytes(c, 3); /* parameters, varargs, stack */
+    copy_bytes(c, copy_size(c) * INSTRUCTION);
+    for (size_t n = copy_size(c); n > 0; n--) {
+        copy_constant(c);
+    }
+    copy_bytes(c, copy_size(c) * UPVALUE);
+    for (size_t n = copy_size(c); n > 0; n--) {
+        copy_function(c);
+    }
+    copy_bytes(c, copy_size(c)); /* lines, each as a step from the one before */
+    for (size_t n = copy_size(c); n > 0; n--) {
+        copy_size(c); /* an instruction and its line */
+        copy_size(c);
+    }
+    drop_names(c, 2); /* local variables: where they begin and end */
+    drop_names(c, 0); /* upvalues */
+}
+
+/* Appends `bytecode` to `out`; Lua itself has to read the result. */
+static void add_without_names(text *out, const text *bytecode, lua_State *L) {
+    code c = {(const unsigned char *)bytecode->bytes, NULL, out};
+    c.end = c.at + bytecode->n;
+    copy_bytes(&c, HEADER_SIZE + 1); /* and the number of the chunk's upvalues */
+    copy_function(&c);
+    if (c.at != c.end || luaL_loadbufferx(L, out->bytes, out->n, "=", "b") != LUA_OK) {
+        die("bytecode", "it is not as Lua 5.4 writes it");
+    }
+    lua_pop(L, 1);
+}
+
+/* }====== */
+
 /* "eloquent/cli/init.lua" -> "eloquent.cli" */
 static char *module_name(const char *file) {
     size_t n = strlen(file);
@@ -107,7 +213,10 @@ static void load_module(module *m, lua_State *L, const char *root, bool bytecode
         die("syntax error", lua_tostring(L, -1));
     }
     if (bytecode) {
-        lua_dump(L, write_chunk, &m->bytes, 0);
+        text whole = {0};
+        lua_dump(L, write_chunk, &whole, 0);
+        add_without_names(&m->bytes, &whole, L);
+        free(whole.bytes);
     } else {
         add(&m->bytes, source.bytes, source.n);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
 **
-** interrupt.c - Ctrl-C.  The signal handler may do little more than set a hook; cancelling
-** may need a connection of its own (MySQL), so a thread does that where it must.
+** interrupt.c - Ctrl-C.  The signal handler may do little more than set a hook;
+** cancelling may need a connection of its own (MySQL), so a thread does it where it must.
 */
 #include "interrupt.h"
 #include "host.h"
@@ -11,6 +11,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A signal handler has no argument, so this is the one file with state of its own. */
@@ -63,6 +64,10 @@ void el_interrupt_set(void (*fn)(void *ud), void *ud, bool in_signal) {
     if (main_state == NULL) {
         return; /* nobody handles SIGINT: it ends the process anyway */
     }
+    if (fn == NULL && ud != NULL) {
+        stop_pending = 0;
+        return;
+    }
     if (in_signal) { /* the handler runs on this thread: order is all it takes */
         canceler.direct = NULL;
         atomic_signal_fence(memory_order_seq_cst);
@@ -80,12 +85,34 @@ void el_interrupt_set(void (*fn)(void *ud), void *ud, bool in_signal) {
     pthread_mutex_unlock(&canceler.lock);
 }
 
+/*
+** True in the code that begins and ends transactions, and not in what a script does in
+** one: an error there would leave a transaction open, so it comes behind.
+*/
+static bool is_between(lua_State *L) {
+    static const char own[] = "@lua/eloquent/", kept[] = "@lua/eloquent/transaction.lua";
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "S", &ar);
+        if (strcmp(ar.source, kept) == 0) {
+            return true;
+        }
+        if (*ar.what != 'C' && strncmp(ar.source, own, sizeof own - 1) != 0) {
+            return false;
+        }
+    }
+    return false;
+}
+
 /* Raises errors.raise{ kind = "canceled", ... } where the script is. */
 static void stop(lua_State *L, lua_Debug *ar) {
     (void)ar;
+    if (stop_pending && is_between(L)) {
+        return; /* the hook stays */
+    }
     lua_sethook(L, NULL, 0, 0);
     if (!stop_pending) {
-        return; /* the other one of main state and coroutine was first */
+        return; /* the other one was first: a statement, the main state, a coroutine */
     }
     stop_pending = 0;
     lua_getglobal(L, "require");

@@ -16,7 +16,8 @@ struct lua_State;
 ** for nothing.  It is called at most once for each Ctrl-C, and never after a later
 ** el_interrupt_set has returned, so `ud` may be freed then.  With `in_signal` the signal
 ** handler itself calls it; without, a thread of its own does, which the first such call
-** starts.  Not to be called from `fn` itself.
+** starts.  Not to be called from `fn` itself.  NULL with a `ud` says that the script gets
+** the error of what was canceled, so that nothing else has to stop it.
 */
 void el_interrupt_set(void (*fn)(void *ud), void *ud, bool in_signal);
 

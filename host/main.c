@@ -88,6 +88,7 @@ static int finish_failed(lua_State *L) {
     int status = STATUS_FAILED;
     if (!closed) {
         fflush(stdout);
+        lua_sethook(L, NULL, 0, 0); /* that of Ctrl-C: nothing stops the report */
         lua_pushcfunction(L, report);
         lua_pushvalue(L, -2);
         if (lua_pcall(L, 1, 1, 0) == LUA_OK) {

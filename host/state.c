@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+int elL_ipairs(lua_State *L);
 int luaopen_eloquent_core_null(lua_State *L);
 int luaopen_eloquent_core_shape(lua_State *L);
 int luaopen_eloquent_core_plan(lua_State *L);
@@ -86,6 +87,7 @@ void el_state_setup(lua_State *L, el_host *host) {
     lua_pushcfunction(L, os_exit);
     lua_setfield(L, -2, "exit");
     lua_pop(L, 1);
+    lua_register(L, "ipairs", elL_ipairs);
     preload_core(L);
     el_searcher_install(L);
     el_output_install(L);

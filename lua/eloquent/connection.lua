@@ -9,7 +9,7 @@ local new_plan = require("eloquent.core.plan").new
 
 ---@class eloquent.Connection
 ---@field name string
----@field driver string  "sqlite", "pg" or "mysql"
+---@field driver string  "sqlite", "pg", "mysql" or "mongo"
 ---@field kind string    "sql" or "mongo"
 ---@field target string  where it leads, without credentials
 local Connection = {}
@@ -120,7 +120,7 @@ end
 
 -- {{{ raw SQL
 
---- Native SQL and the order of its values, scanned once for each text.
+--- Native SQL, or a command of MongoDB, and the order of its values, scanned once for each text.
 local function prepare(self, sql)
     local known = self._plans[sql]
     if known then
@@ -131,16 +131,8 @@ local function prepare(self, sql)
             kind = "misuse",
             message = ("SQL text expected, got a %s"):format(type(sql)),
         })
-    elseif self.kind ~= "sql" then
-        errors.raise({
-            kind = "unsupported",
-            connection = self.name,
-            driver = self.driver,
-            message = ("the connection '%s' keeps documents and takes no SQL; write queries with table(name) or a "
-                .. "model, and commands with collection(name) or command{ ... }"):format(self.name),
-        })
     end
-    local scan = require("eloquent.core.placeholder").scan
+    local scan = require(self.kind == "sql" and "eloquent.core.placeholder" or "eloquent.mongo.commands").scan
     local native, order, named = scan(sql, self.driver)
     local highest = 0
     for i, position in ipairs(order) do

@@ -3,8 +3,6 @@
 ** blocks_spec.c - short blocks of memory: none overlaps another, each keeps what was
 ** written to it through every change of its size, and a lack of memory loses nothing.
 */
-#include "blocks.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,20 +12,8 @@
 
 #include <cmocka.h>
 
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static bool starving;
-
-void *__wrap_malloc(size_t n) {
-    return starving ? NULL : __real_malloc(n);
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-    return starving ? NULL : __real_realloc(p, n);
-}
+#include "blocks.h"
+#include "failing_malloc.h"
 
 enum { SLOTS = 500, STEPS = 60000, LONGEST = 1200 };
 
@@ -104,7 +90,7 @@ static void a_lack_of_memory_loses_nothing(void **state) {
     memset(p, 1, 40);
     unsigned char *kept[4096];
     size_t n = 0;
-    starving = true;
+    starve_after(0);
     while (n < 4096 && (kept[n] = el_blocks_get(&blocks, 40)) != NULL) {
         n++; /* what is left of the chunk */
     }
@@ -112,7 +98,7 @@ static void a_lack_of_memory_loses_nothing(void **state) {
     assert_null(el_blocks_resize(&blocks, p, 40, 400));
     assert_null(el_blocks_resize(&blocks, p, 40, 4000));
     assert_null(el_blocks_get(&blocks, 4000));
-    starving = false;
+    feed();
     for (int i = 0; i < 40; i++) {
         assert_int_equal(p[i], 1);
     }

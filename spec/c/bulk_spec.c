@@ -14,31 +14,7 @@
 #include <cmocka.h>
 
 #include "bulk.h"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static long calls_left = -1; /* the call that fails when it comes to 0 */
-
-static bool refuses(void) {
-    return calls_left >= 0 && calls_left-- == 0;
-}
-
-void *__wrap_malloc(size_t n) {
-    return refuses() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return refuses() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-    return refuses() ? NULL : __real_realloc(p, n);
-}
+#include "failing_malloc.h"
 
 #define INTO "bulk_c (id, name, score)"
 
@@ -302,14 +278,13 @@ static void survives_a_failing_malloc(void **state) {
         el_bulk *b = NULL;
         int64_t failed;
         transact(e, EL_TX_BEGIN);
-        calls_left = n;
+        starve_once(n);
         int rc = el_bulk_begin(&b, e->cache, INTO, 3, 50, &err);
         rc = rc == EL_OK ? add(b, 1, 130, &err) : rc;
         if (b && el_bulk_end(b, rc == EL_OK, &failed, &err) != EL_OK) {
             rc = EL_FAIL;
         }
-        done = calls_left >= 0;
-        calls_left = -1;
+        done = !feed();
         if (rc == EL_OK) {
             assert_int_equal(scalar(e->c, "select count(*) from bulk_c"), 130);
         } else {

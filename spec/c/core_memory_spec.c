@@ -2,9 +2,8 @@
 **
 ** The core modules with a Lua allocator that fails: at every allocation of a script in
 ** turn, once or from there on.  Nothing may be lost by it, above all no statement: a
-*table
-** that one of them still reads could not be dropped.  And with finalisers that do their
-** worst in the middle: a sanitizer sees what they take away.
+** table that one of them still reads could not be dropped.  And with finalisers that do
+** their worst in the middle: a sanitizer sees what they take away.
 */
 #include <setjmp.h>
 #include <stdarg.h>

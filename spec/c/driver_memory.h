@@ -8,75 +8,20 @@
 #ifndef EL_DRIVER_MEMORY_H
 #define EL_DRIVER_MEMORY_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "server_support.h"
 
 #include "bulk.h"
-#include "driver.h"
+#include "failing_malloc.h"
 
 extern const el_driver *const el_driver_module;
-
-/* {====== Allocations that fail ====== */
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-char *__real_strdup(const char *text);
-char *__wrap_strdup(const char *text);
-
-static int countdown = -1; /* allocations that still succeed; -1: all of them */
-static bool failed;
-
-static bool fails(void) {
-    failed = failed || countdown == 0;
-    countdown -= countdown > 0;
-    return countdown == 0 && failed;
-}
-
-void *__wrap_malloc(size_t n) {
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *__wrap_strdup(const char *text) {
-    return fails() ? NULL : __real_strdup(text);
-}
-
-/* }====== */
 
 /* {====== The server ====== */
 
 static el_conn *conn;
 
 static int open_server(el_conn **out, el_error *err) {
-    static const char *const keys[] = {"host", "port", "user", "password", "name"};
-    static const char *const names[] = {"HOST", "PORT", "USER", "PASSWORD", "NAME"};
-    el_option options[6] = {{NULL, NULL}};
-    for (int i = 0; i < 5; i++) {
-        char name[40];
-        snprintf(name, sizeof name, "EL_SPEC_" PREFIX "_%s", names[i]);
-        options[i] = (el_option){keys[i], getenv(name)};
-        if (!options[i].value) {
-            fail_msg("%s is not set: script/servers env tells it", name);
-        }
-    }
+    el_option options[MAX_OPTIONS];
+    server_options(options, NULL);
     return el_driver_module->open(out, options, err);
 }
 
@@ -84,7 +29,7 @@ static int run_script(const char *sql, el_error *err) {
     return conn->driver->script(conn, sql, strlen(sql), err);
 }
 
-static int setup(void **state) {
+static int make_table(void **state) {
     el_error err = {0};
     (void)state;
     int rc = open_server(&conn, &err);
@@ -100,39 +45,15 @@ static int setup(void **state) {
     return rc != EL_OK;
 }
 
-static int teardown(void **state) {
+static int close_server(void **state) {
     (void)state;
     el_conn_release(conn);
     return 0;
 }
 
-/* One piece of work, which reports its failure and frees what it made. */
-typedef int (*work)(el_error *err);
-
-/* Runs it with the first allocation failing, then the second, until none does. */
-static void starve(work f, int least) {
-    int errors = 0;
-    for (int n = 0;; n++) {
-        el_error e = {0};
-        failed = false;
-        countdown = n;
-        int rc = f(&e);
-        countdown = -1;
-        if (rc != EL_OK) {
-            errors++;
-            if (e.kind != EL_ERR_NOMEM) {
-                fail_msg("allocation %d: %s: %s", n, el_errkind_name(e.kind), e.message);
-            }
-            assert_true(conn->open);
-            assert_int_equal(conn->driver->txstate(conn), EL_TX_NONE);
-        }
-        if (!failed) {
-            assert_int_equal(rc, EL_OK);
-            break;
-        }
-        assert_true(n < 5000);
-    }
-    assert_true(errors >= least);
+static void still_works(void) {
+    assert_true(conn->open);
+    assert_int_equal(conn->driver->txstate(conn), EL_TX_NONE);
 }
 
 /* }====== */
@@ -149,14 +70,10 @@ static int open_and_close(el_error *err) {
     return EL_OK;
 }
 
-#define TEXT(t, text) ((el_value){.type = (t), .u.s = {(text), sizeof(text) - 1}})
-
 /* Runs `sql` with values of several types, reads all rows; how many in *rows. */
 static int query(const char *sql, unsigned flags, int nargs, int *rows, el_error *err) {
-    el_value args[] = {{.type = EL_INT, .u.i = 1000000},
-                       TEXT(EL_TEXT, "none"),
-                       {.type = EL_TIMESTAMP, .u.i = INT64_C(1709200800000000)},
-                       TEXT(EL_DECIMAL, "1234567890.12")};
+    el_value args[] = {INT(1000000), TEXT("none"), MOMENT(INT64_C(1709200800000000)),
+                       STR(EL_DECIMAL, "1234567890.12")};
     el_query q = {.sql = sql, .len = strlen(sql), .flags = flags};
     el_value out[4];
     el_stmt *s = NULL;
@@ -197,7 +114,7 @@ static int write_in_a_transaction(el_error *err) {
     rc = rc == EL_OK ? query(INSERT, 0, 4, &ignored, err) : rc;
     rc = rc == EL_OK ? conn->driver->transact(conn, EL_TX_SAVE, "one", err) : rc;
     rc = rc == EL_OK ? conn->driver->transact(conn, EL_TX_RELEASE, "one", err) : rc;
-    countdown = -1;
+    feed();
     assert_int_equal(conn->driver->transact(conn, EL_TX_ROLLBACK, NULL, NULL), EL_OK);
     return rc;
 }
@@ -232,15 +149,13 @@ static int write_in_bulk(el_error *err) {
     rc = rc == EL_OK ? el_bulk_begin(&b, cache, "memory_c (id, name, price)", 3, 50, err)
                      : rc;
     for (int i = 0; rc == EL_OK && i < 130; i++) {
-        el_value row[] = {{.type = EL_INT, .u.i = 5000 + i},
-                          TEXT(EL_TEXT, "many"),
-                          TEXT(EL_DECIMAL, "0.25")};
+        el_value row[] = {INT(5000 + i), TEXT("many"), STR(EL_DECIMAL, "0.25")};
         rc = el_bulk_row(b, row, err);
     }
     if (b && el_bulk_end(b, rc == EL_OK, &failed_row, err) != EL_OK) {
         rc = EL_FAIL;
     }
-    countdown = -1;
+    feed();
     el_statements_free(cache);
     assert_int_equal(conn->driver->transact(conn, EL_TX_ROLLBACK, NULL, NULL), EL_OK);
     return rc;
@@ -261,27 +176,27 @@ static void fill(void) {
 
 static void opening(void **state) {
     (void)state;
-    starve(open_and_close, 3);
+    starve(open_and_close, 3, still_works);
 }
 
 static void reading(void **state) {
     (void)state;
     fill();
-    starve(read_rows, 3);
-    starve(stream_rows, 3);
+    starve(read_rows, 3, still_works);
+    starve(stream_rows, 3, still_works);
 }
 
 static void writing(void **state) {
     (void)state;
-    starve(write_in_a_transaction, 2);
-    starve(write_in_bulk, 3);
-    starve(run_a_script, 0);
+    starve(write_in_a_transaction, 2, still_works);
+    starve(write_in_bulk, 3, still_works);
+    starve(run_a_script, 0, still_works);
     assert_int_equal(run_script("INSERT INTO memory_c (id) VALUES (1)", NULL), EL_OK);
-    starve(break_unique, 1);
+    starve(break_unique, 1, still_works);
 }
 
 int main(void) {
-#define SPEC(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define SPEC(f) cmocka_unit_test_setup_teardown(f, make_table, close_server)
     const struct CMUnitTest tests[] = {SPEC(opening), SPEC(reading), SPEC(writing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,39 +18,7 @@
 #include <cmocka.h>
 
 #include "env.h"
-
-/* {====== An allocator that fails ====== */
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t count, size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t count, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static long allocations_left = -1; /* negative: as many as wanted */
-
-static bool may_allocate(void) {
-    if (allocations_left == 0) {
-        return false;
-    }
-    allocations_left -= allocations_left > 0;
-    return true;
-}
-
-void *__wrap_malloc(size_t n) {
-    return may_allocate() ? __real_malloc(n) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t n) {
-    return may_allocate() ? __real_calloc(count, n) : NULL;
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-    return may_allocate() ? __real_realloc(p, n) : NULL;
-}
-
-/* }====== */
+#include "failing_malloc.h"
 
 /* The process environment of the parser's tests. */
 static const char *get(void *ud, const char *key) {
@@ -415,9 +383,9 @@ static void survives_a_failing_allocator(void **state) {
         assert_true(n < 100);
         el_env env;
         el_error err;
-        allocations_left = n;
+        starve_after(n);
         rc = parse(&env, text, &err);
-        allocations_left = -1;
+        feed();
         if (rc != EL_OK) {
             assert_int_equal(err.kind, EL_ERR_NOMEM);
             assert_null(env.pairs);
@@ -429,9 +397,9 @@ static void survives_a_failing_allocator(void **state) {
     bool found;
     for (rc = EL_FAIL, n = 0; rc != EL_OK; n++) {
         el_error err = {0};
-        allocations_left = n;
+        starve_after(n);
         rc = el_env_load("file", &found, &err);
-        allocations_left = -1;
+        feed();
         assert_true(rc == EL_OK || err.kind == EL_ERR_NOMEM);
     }
     assert_true(n > 3);

@@ -6,45 +6,8 @@
 */
 #include "mongo_support.h"
 
+#include "failing_malloc.h"
 #include "mongo_driver.h"
-
-/* {====== Allocations that fail ====== */
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static int countdown = -1; /* allocations that still succeed; -1: all of them */
-static bool ran_out;
-
-static bool fails(void) {
-    if (countdown < 0) {
-        return false;
-    }
-    if (countdown == 0) {
-        ran_out = true;
-        return true;
-    }
-    countdown--;
-    return false;
-}
-
-void *__wrap_malloc(size_t n) {
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-/* }====== */
 
 /* {====== Documents ====== */
 
@@ -128,6 +91,75 @@ static void special_values_of_all_types(void **state) {
     }
 }
 
+/* {"v": JSON}'s inner document as a row; its columns are printed into `out`. */
+static void print_row(mg_result *r, size_t row, int ncolumns, char out[500]) {
+    size_t n = 0;
+    for (int i = 0; i < ncolumns; i++) {
+        char text[200] = "";
+        el_value v;
+        el_mg_cell(r, row, i, &v);
+        write_value(text, sizeof text, &v);
+        n += (size_t)snprintf(out + n, 500 - n, "%s%s", i ? " " : "", text);
+    }
+}
+
+/* Documents with their fields in any order, too few, too many, and far from the start. */
+static void fields_where_they_stand(void **state) {
+    (void)state;
+    static const char command[] =
+        "{\"find\":\"c\",\"$fields\":[\"a\",\"of_many_letters\","
+        "[\"id\",\"_id\"],\"c.d\",\"b\"]}";
+    static const char *const rows[][2] = {
+        {"{\"b\":1,\"a\":2,\"of_many_letters\":3,\"id\":4,\"c\":{\"d\":5}}", "2 3 4 5 1"},
+        {"{\"b\":1,\"a\":2,\"of_many_letters\":3,\"id\":4}", "2 3 4 null 1"},
+        {"{\"a\":2,\"_id\":9,\"b\":\"x\",\"more\":1}", "2 null 9 null \"x\""},
+        {"{\"_id\":9,\"id\":null,\"of_many_letter\":1}", "null null 9 null null"},
+        {"{\"c.d\":7,\"of_many_letters\":[1,{\"a\":2}],\"b\":true}",
+         "null [1,{a:2}] null 7 true"},
+        {"{\"c\":1,\"\":1,\"aa\":1,\"id\":0}", "null null 0 null null"},
+        {"{}", "null null null null null"}};
+    mg_text *t = NULL;
+    mg_result *r = NULL;
+    el_error err = {0};
+    char text[500];
+    enum { COUNT = sizeof rows / sizeof *rows };
+    mg_buf docs[COUNT + 1] = {{0}};
+    assert_int_equal(el_mg_text_new(&t, command, sizeof command - 1, &err), EL_OK);
+    assert_int_equal(el_mg_result_new(&r, t, &err), EL_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t at = 5 + 2; /* what is around the inner document */
+        el_value v = BYTES(EL_JSON, rows[i][0], strlen(rows[i][0]));
+        assert_int_equal(write_document(&docs[i], &v, &err), EL_OK);
+        assert_int_equal(el_mg_result_add(r, docs[i].p + at, docs[i].n - at - 1, &err),
+                         EL_OK);
+    }
+    size_t large = 70000, at;
+    el_value filler = BYTES(EL_BYTES, calloc(large, 1), large), one = INT(1),
+             nothing = NIL;
+    mg_buf *b = &docs[COUNT];
+    assert_int_equal(el_mg_open_doc(b, &at, &err), EL_OK);
+    assert_int_equal(el_mg_put_value(b, "a", 1, &one, 0, &err), EL_OK);
+    assert_int_equal(el_mg_put_value(b, "_id", 3, &one, 0, &err), EL_OK);
+    assert_int_equal(el_mg_put_value(b, "x", 1, &filler, 0, &err), EL_OK);
+    assert_int_equal(el_mg_put_value(b, "b", 1, &one, 0, &err), EL_OK);
+    assert_int_equal(el_mg_put_value(b, "id", 2, &nothing, 0, &err), EL_OK);
+    assert_int_equal(el_mg_close_doc(b, at, MG_MAX_DOC, &err), EL_OK);
+    assert_int_equal(el_mg_result_add(r, b->p, b->n, &err), EL_OK);
+    for (size_t k = 0; k < 2 * COUNT; k++) { /* there and back */
+        size_t i = k < COUNT ? k : 2 * COUNT - 1 - k;
+        print_row(r, i, 5, text);
+        assert_string_equal(text, rows[i][1]);
+    }
+    print_row(r, COUNT, 5, text);
+    assert_string_equal(text, "1 null 1 null 1");
+    el_mg_result_free(r);
+    el_mg_text_drop(t);
+    for (size_t i = 0; i <= COUNT; i++) {
+        el_mg_buf_release(&docs[i]);
+    }
+    free((void *)(uintptr_t)filler.u.s.p);
+}
+
 /* Each byte of a document changed, and each length cut: an error or other values. */
 static void malformed_documents(void **state) {
     (void)state;
@@ -193,11 +225,9 @@ static void memory_runs_out_in_commands(void **state) {
     int failures = 0;
     for (int i = 0;; i++) {
         el_error err = {0};
-        ran_out = false;
-        countdown = i;
+        starve_after(i);
         int rc = bind_once(&err);
-        countdown = -1;
-        if (!ran_out) {
+        if (!feed()) {
             assert_int_equal(rc, EL_OK);
             break;
         }
@@ -219,11 +249,9 @@ static void memory_runs_out_in_rows(void **state) {
     int failures = 0;
     for (int i = 0;; i++) {
         el_error_clear(&err);
-        ran_out = false;
-        countdown = i;
+        starve_after(i);
         int rc = read_document(&b, text, sizeof text, &err);
-        countdown = -1;
-        if (!ran_out) {
+        if (!feed()) {
             assert_int_equal(rc, EL_OK);
             assert_string_equal(text, "special({ \"$maxKey\" : 1 })");
             break;
@@ -242,6 +270,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_it_is_given),
         cmocka_unit_test(special_values_of_all_types),
+        cmocka_unit_test(fields_where_they_stand),
         cmocka_unit_test(malformed_documents),
         cmocka_unit_test(memory_runs_out_in_commands),
         cmocka_unit_test(memory_runs_out_in_rows),

@@ -283,7 +283,7 @@ static void killed_in_a_transaction(void **state) {
     run(direct, into("{\"create\":\"%s\"}", name), NOARGS);
     relay_start(&r);
     el_conn *c = open_through(&r);
-    assert_true(transact(c, EL_TX_BEGIN));
+    assert_true(transact(c, EL_TX_BEGIN, NULL));
     run(c, into(insert, name), NOARGS);
     assert_int_equal(c->driver->txstate(c), EL_TX_ACTIVE);
     relay_cut(&r);
@@ -310,27 +310,26 @@ static void transactions(void **state) {
     empty(c, "links");
     assert_int_equal(c->driver->transact(c, EL_TX_COMMIT, NULL, &err), EL_FAIL);
     assert_kind(&err, EL_ERR_MISUSE, NULL);
-    assert_true(transact(c, EL_TX_BEGIN));
+    assert_true(transact(c, EL_TX_BEGIN, NULL));
     assert_int_equal(c->driver->txstate(c), EL_TX_ACTIVE);
     run(c, "{\"insert\":\"links\",\"documents\":[{\"_id\":1}]}", NOARGS);
     assert_int_equal(scalar(c,
                             "{\"aggregate\":\"links\",\"pipeline\":[{\"$count\":\"n\"}],"
-                            "\"cursor\":{},\"$fields\":[\"n\"]}",
-                            NOARGS),
+                            "\"cursor\":{},\"$fields\":[\"n\"]}"),
                      1);
     assert_int_equal(count(other, "links"), 0);
-    assert_true(transact(c, EL_TX_COMMIT));
+    assert_true(transact(c, EL_TX_COMMIT, NULL));
     assert_int_equal(c->driver->txstate(c), EL_TX_NONE);
     assert_int_equal(count(other, "links"), 1);
 
-    assert_true(transact(c, EL_TX_BEGIN));
+    assert_true(transact(c, EL_TX_BEGIN, NULL));
     run(c, "{\"insert\":\"links\",\"documents\":[{\"_id\":2}]}", NOARGS);
-    assert_true(transact(c, EL_TX_ROLLBACK));
+    assert_true(transact(c, EL_TX_ROLLBACK, NULL));
     assert_int_equal(count(c, "links"), 1);
 
-    assert_true(transact(c, EL_TX_BEGIN)); /* nothing in it */
-    assert_true(transact(c, EL_TX_COMMIT));
-    assert_true(transact(c, EL_TX_BEGIN));
+    assert_true(transact(c, EL_TX_BEGIN, NULL)); /* nothing in it */
+    assert_true(transact(c, EL_TX_COMMIT, NULL));
+    assert_true(transact(c, EL_TX_BEGIN, NULL));
     static const el_txop unsupported[] = {EL_TX_BEGIN, EL_TX_SAVE, EL_TX_RELEASE,
                                           EL_TX_ROLLBACK_TO};
     for (size_t i = 0; i < 4; i++) {
@@ -338,7 +337,7 @@ static void transactions(void **state) {
         assert_int_equal(c->driver->transact(c, unsupported[i], NULL, &err), EL_FAIL);
         assert_kind(&err, EL_ERR_UNSUPPORTED, NULL);
     }
-    assert_true(transact(c, EL_TX_ROLLBACK));
+    assert_true(transact(c, EL_TX_ROLLBACK, NULL));
     el_conn_release(other);
 }
 
@@ -350,7 +349,7 @@ static void isolation_levels(void **state) {
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         assert_int_equal(c->driver->transact(c, EL_TX_BEGIN, levels[i], &err), EL_OK);
         run(c, "{\"find\":\"links\",\"filter\":{}}", NOARGS);
-        assert_true(transact(c, EL_TX_COMMIT));
+        assert_true(transact(c, EL_TX_COMMIT, NULL));
     }
     assert_int_equal(c->driver->transact(c, EL_TX_BEGIN, "serializable", &err), EL_FAIL);
     assert_kind(&err, EL_ERR_UNSUPPORTED, NULL);
@@ -363,7 +362,7 @@ static void a_failed_transaction(void **state) {
     el_error err;
     empty(c, "links");
     run(c, "{\"insert\":\"links\",\"documents\":[{\"_id\":1}]}", NOARGS);
-    assert_true(transact(c, EL_TX_BEGIN));
+    assert_true(transact(c, EL_TX_BEGIN, NULL));
     run(c, "{\"insert\":\"links\",\"documents\":[{\"_id\":2}]}", NOARGS);
     run_failing(c, "{\"insert\":\"links\",\"documents\":[{\"_id\":1}]}", NOARGS, &err);
     assert_kind(&err, EL_ERR_UNIQUE, "23505");
@@ -373,7 +372,7 @@ static void a_failed_transaction(void **state) {
     el_error_clear(&err);
     assert_int_equal(c->driver->transact(c, EL_TX_COMMIT, NULL, &err), EL_FAIL);
     assert_kind(&err, EL_ERR_MISUSE, NULL);
-    assert_true(transact(c, EL_TX_ROLLBACK));
+    assert_true(transact(c, EL_TX_ROLLBACK, NULL));
     assert_int_equal(c->driver->txstate(c), EL_TX_NONE);
     assert_int_equal(count(c, "links"), 1);
 }
@@ -386,14 +385,14 @@ static void conflicting_writes(void **state) {
                                  "\"u\":{\"$inc\":{\"n\":1}}}]}";
     empty(c, "links");
     run(c, "{\"insert\":\"links\",\"documents\":[{\"_id\":1,\"n\":0}]}", NOARGS);
-    assert_true(transact(c, EL_TX_BEGIN));
-    assert_true(transact(other, EL_TX_BEGIN));
+    assert_true(transact(c, EL_TX_BEGIN, NULL));
+    assert_true(transact(other, EL_TX_BEGIN, NULL));
     run(other, "{\"find\":\"links\",\"filter\":{\"_id\":1}}", NOARGS);
     run(c, update, NOARGS);
     run_failing(other, update, NOARGS, &err);
     assert_kind(&err, EL_ERR_CONFLICT, "40001");
-    assert_true(transact(other, EL_TX_ROLLBACK));
-    assert_true(transact(c, EL_TX_COMMIT));
+    assert_true(transact(other, EL_TX_ROLLBACK, NULL));
+    assert_true(transact(c, EL_TX_COMMIT, NULL));
     el_conn_release(other);
 }
 
@@ -438,11 +437,11 @@ static void labels_of_servers(void **state) {
     el_error err;
     empty(c, "links");
     fail_next(c, "insert", 2, "TransientTransactionError");
-    assert_true(transact(c, EL_TX_BEGIN));
+    assert_true(transact(c, EL_TX_BEGIN, NULL));
     run_failing(c, "{\"insert\":\"links\",\"documents\":[{\"a\":1}]}", NOARGS, &err);
     assert_kind(&err, EL_ERR_CONFLICT, "40001");
-    assert_true(transact(c, EL_TX_ROLLBACK));
-    assert_true(transact(c, EL_TX_BEGIN));
+    assert_true(transact(c, EL_TX_ROLLBACK, NULL));
+    assert_true(transact(c, EL_TX_BEGIN, NULL));
     run(c, "{\"insert\":\"links\",\"documents\":[{\"a\":1}]}", NOARGS);
     el_conn *other = open_conn();
     fail_next(other, "commitTransaction", 50, "UnknownTransactionCommitResult");

@@ -26,6 +26,15 @@ static void refuses_settings(void **state) {
         {{"uri", "mongodb://"}},
         {{"uri", "http://h"}},
         {{"uri", "mongodb://me:secret@h/?tlz=1&readPreference=odd"}},
+        {{"uri", "mongodb://me:sec@secret@h/d"}}, /* no host is named secret@h */
+        {{"uri", "mongodb://me:12/secret@h/d"}},
+        {{"uri", "mongodb://me:%secret@h/d"}},
+        {{"uri", "mongodb://me:secret@h:99999999/d"}},
+        {{"uri", "mongodb://me:secret@h/d?tls=secret"}},
+        {{"uri", "mongodb+srv://me:secret@host/d"}},
+        {{"uri", "mongodb+srv://me:secret@a.b.example:27017/d"}},
+        {{"uri", "mongodb://me:secret@h/d?tls=true&tlsCAFile=/no/such.pem"}},
+        {{"uri", "mongodb://me:secret@h/d?tls=true&tlsCertificateKeyFile=/no/such.pem"}},
         {{"uri", "mongodb://127.0.0.1"}},
         {{"uri", "mongodb://127.0.0.1"}, {"db", "d"}, {"connect_timeout", "soon"}},
         {{"url", "mongodb://127.0.0.1"}}};
@@ -52,6 +61,14 @@ static void nobody_listens(void **state) {
     el_error_clear(&err);
     assert_int_equal(connect_to(&c, "mongodb://no-such-host.invalid", &err), EL_FAIL);
     assert_kind(&err, EL_ERR_CONNECT, "08001");
+    el_error_clear(&err);
+    begun = seconds();
+    assert_int_equal(
+        connect_to(&c, "mongodb+srv://me:secret@no.such.host.invalid/d", &err), EL_FAIL);
+    assert_kind(&err, EL_ERR_CONNECT, "08001");
+    assert_non_null(strstr(err.message, "no.such.host.invalid"));
+    assert_null(strstr(err.message, "secret"));
+    assert_true(seconds() - begun < 5);
     el_error_clear(&err);
     begun = seconds(); /* an address that does not answer at all */
     assert_int_equal(connect_to(&c, "mongodb://192.0.2.1:27017", &err), EL_FAIL);
@@ -318,8 +335,8 @@ static void other_commands(void **state) {
     run(c, "{\"insert\":\"people\",\"documents\":[{\"a\":1}],\"$db\":\"eloquent_other\"}",
         NOARGS);
     assert_int_equal(
-        scalar(c, "{\"count\":\"people\",\"$db\":\"eloquent_other\",\"$fields\":[\"n\"]}",
-               NOARGS),
+        scalar(c,
+               "{\"count\":\"people\",\"$db\":\"eloquent_other\",\"$fields\":[\"n\"]}"),
         1);
     el_error err = {0};
     static const char script[] = "{\"drop\":\"people\"}";
@@ -419,6 +436,51 @@ static void takes_whole_results(void **state) {
 /* }====== */
 
 /* {====== Bulk ====== */
+
+/* Rows of all types that values have, and a field that is written under two names. */
+static void bulk_writes_values(void **state) {
+    el_conn *c = *state;
+    const el_driver *d = c->driver;
+    static const char into[] =
+        "{\"insert\":\"many\",\"$fields\":[[\"id\",\"_id\"],\"a_long_name\",\"b\"]}";
+    static const char find[] = "{\"find\":\"many\",\"sort\":{\"_id\":1},\"$fields\":"
+                               "[\"_id\",\"id\",\"a_long_name\",\"b\"]}";
+    const el_value rows[][3] = {
+        {INT(1), TEXT("t\xc3\xa4xt"), FLT(0.5)},
+        {INT(2), NIL, BOOL(true)},
+        {INT(3), INT(INT32_MAX), INT(INT64_MIN)},
+        {INT(4), TEXT(""), MOMENT(-1000)},
+        {INT(INT64_MAX), STR(EL_DECIMAL, "1.50"), STR(EL_DATE, "2024-02-29")}};
+    enum { COUNT = sizeof rows / sizeof *rows };
+    el_bulk *b = NULL;
+    el_error err = {0};
+    int64_t failed = 0;
+    el_value got[MAX_VALUES];
+    empty(c, "many");
+    assert_int_equal(d->bulk_begin(&b, c, into, 3, &err), EL_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(d->bulk_row(b, rows[i], &err), EL_OK);
+    }
+    assert_int_equal(d->bulk_end(b, true, &failed, &err), EL_OK);
+    el_stmt *s = prepare(c, find, 0);
+    execute(s, NOARGS);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_true(next_row(s, got));
+        assert_value(&got[0], &rows[i][0], "_id");
+        assert_value(&got[1], &rows[i][0], "id");
+        assert_value(&got[2], &rows[i][1], "a_long_name");
+        el_value last = i == COUNT - 1 ? (el_value)TEXT("2024-02-29") : rows[i][2];
+        assert_value(&got[3], &last, "b");
+    }
+    finalize(s);
+
+    assert_int_equal(d->bulk_begin(&b, c, into, 3, &err), EL_OK);
+    assert_int_equal(d->bulk_row(b, (el_value[]){INT(9), TEXT("\xff"), NIL}, &err),
+                     EL_FAIL);
+    assert_int_equal(d->bulk_end(b, false, &failed, &err), EL_OK);
+    assert_kind(&err, EL_ERR_VALUE, "");
+    assert_int_equal(count(c, "many"), COUNT);
+}
 
 static void bulk_names_the_row(void **state) {
     el_conn *c = *state;
@@ -593,6 +655,7 @@ int main(void) {
         cmocka_unit_test(other_commands),
         cmocka_unit_test(cursors_side_by_side),
         cmocka_unit_test(takes_whole_results),
+        cmocka_unit_test(bulk_writes_values),
         cmocka_unit_test(bulk_names_the_row),
         cmocka_unit_test(bulk_of_large_documents),
         cmocka_unit_test(duplicate_keys),

@@ -2,7 +2,9 @@
 **
 ** mysql_memory_spec.c - the MySQL driver when memory runs out: driver_memory.h.
 */
-#define PREFIX "MYSQL"
+#define SPEC_DRIVER "mysql"
+#define SPEC_PREFIX "EL_SPEC_MYSQL_"
+#define SPEC_KEYS "host", "port", "user", "password", "name"
 #define SELECT                                                                           \
     "SELECT id, name, at, price FROM memory_c WHERE id <> ? AND name <> ? AND at <> ? "  \
     "AND price <> ?"

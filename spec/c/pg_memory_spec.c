@@ -2,7 +2,9 @@
 **
 ** pg_memory_spec.c - the PostgreSQL driver when memory runs out: driver_memory.h.
 */
-#define PREFIX "PG"
+#define SPEC_DRIVER "pg"
+#define SPEC_PREFIX "EL_SPEC_PG_"
+#define SPEC_KEYS "host", "port", "user", "password", "name"
 #define SELECT                                                                           \
     "SELECT id, name, at, price FROM memory_c WHERE id <> $1 AND name <> $2 AND at <> "  \
     "$3 "                                                                                \

@@ -7,7 +7,6 @@
 
 #include <pthread.h>
 #include <sys/resource.h>
-#include <time.h>
 
 /* AddressSanitizer keeps freed memory for a while: not so much that it hides the point.
  */
@@ -17,7 +16,7 @@ const char *__asan_default_options(void) {
     return "quarantine_size_mb=4";
 }
 
-static int setup(void **state) {
+static int make_rows(void **state) {
     *state = open_conn();
     script(*state,
            "DROP TABLE IF EXISTS el_stream; CREATE TABLE el_stream (id int, t text);"
@@ -25,7 +24,7 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int drop_rows(void **state) {
     script(*state, "DROP TABLE el_stream");
     el_conn_release(*state);
     return 0;
@@ -155,8 +154,7 @@ static void runs_several_at_once_and_keeps_two_links(void **state) {
         }
         finalize(s[i]);
     }
-    struct timespec moment = {.tv_nsec = 200000000};
-    nanosleep(&moment, NULL); /* closed links leave the server's list a little later */
+    sleep_ms(200); /* closed links leave the server's list a little later */
     assert_int_equal(links_of("el_several"), 1 + 2);
     for (int i = 0; i < 20; i++) { /* reuses them */
         el_stmt *again = stream(c, "SELECT 1", NOARGS);
@@ -165,7 +163,7 @@ static void runs_several_at_once_and_keeps_two_links(void **state) {
     }
     assert_int_equal(links_of("el_several"), 1 + 2);
     el_conn_release(c);
-    nanosleep(&moment, NULL);
+    sleep_ms(200);
     assert_int_equal(links_of("el_several"), 0);
 }
 
@@ -396,14 +394,6 @@ static void loses_a_side_link_alone(void **state) {
     finalize(s);
 }
 
-static void *cancel_soon(void *arg) {
-    el_conn *c = arg;
-    el_error err = {0};
-    struct timespec moment = {.tv_nsec = 300000000};
-    nanosleep(&moment, NULL);
-    return c->driver->cancel(c, &err) == EL_OK ? arg : NULL;
-}
-
 static void cancels_a_stream(void **state) {
     el_conn *c = *state;
     el_error err = {0};
@@ -555,5 +545,5 @@ int main(void) {
         cmocka_unit_test(fails_in_a_failed_transaction),
         cmocka_unit_test(survives_the_loss_of_the_main_link),
     };
-    return cmocka_run_group_tests_name("pg streams", tests, setup, teardown);
+    return cmocka_run_group_tests_name("pg streams", tests, make_rows, drop_rows);
 }

@@ -9,16 +9,6 @@
 #include <locale.h>
 #include <math.h>
 
-static int setup(void **state) {
-    *state = open_conn();
-    return 0;
-}
-
-static int teardown(void **state) {
-    el_conn_release(*state);
-    return 0;
-}
-
 /* {====== Reading ====== */
 
 #define US INT64_C(1000000)
@@ -350,37 +340,10 @@ static void ignores_the_locale(void **state) {
 
 /* {====== Lists ====== */
 
-typedef struct items {
-    const el_value *values;
-    size_t n, at;
-} items;
-
-static bool next_item(el_iter *it, const char **key, size_t *keylen, el_value *out,
-                      el_iter *room) {
-    (void)room;
-    items all;
-    memcpy(&all, it->state.bytes, sizeof all);
-    *key = NULL;
-    *keylen = 0;
-    if (all.at == all.n) {
-        return false;
-    }
-    *out = all.values[all.at++];
-    memcpy(it->state.bytes, &all, sizeof all);
-    return true;
-}
-
-static el_iter list_of(const el_value *values, size_t n) {
-    el_iter it = {.next = next_item};
-    items all = {values, n, 0};
-    memcpy(it.state.bytes, &all, sizeof all);
-    return it;
-}
-
 static void check_list(el_conn *c, const char *type, const el_value *values, size_t n,
                        const char *expected) {
     char sql[64];
-    el_iter list = list_of(values, n);
+    el_iter list = walk_over(NULL, values, n);
     el_value arg = {.type = EL_LIST, .u.nested = &list}, v[1];
     el_value text = {.type = EL_TEXT, .u.s = {expected, strlen(expected)}};
     snprintf(sql, sizeof sql, "SELECT ($1::%s[])::text", type);
@@ -396,7 +359,7 @@ static void binds_lists_as_arrays(void **state) {
     el_value ints[] = {INT(1), NIL, INT(INT64_MIN)};
     el_value texts[] = {TEXT("a"), TEXT("b\"c\\d,{}"), TEXT(""), TEXT("NULL")};
     el_value inner[] = {INT(1), INT(2)};
-    el_iter pair = list_of(inner, 2);
+    el_iter pair = walk_over(NULL, inner, 2);
     el_value nested[] = {{.type = EL_LIST, .u.nested = &pair},
                          {.type = EL_LIST, .u.nested = &pair}};
     check_list(c, "int8", ints, 3, "{1,NULL,-9223372036854775808}");
@@ -417,7 +380,7 @@ static void finds_by_a_long_list(void **state) {
     for (int i = 0; i < N; i++) {
         values[i] = INT(i);
     }
-    el_iter list = list_of(values, N);
+    el_iter list = walk_over(NULL, values, N);
     el_value arg = {.type = EL_LIST, .u.nested = &list};
     el_stmt *s = prepare(*state,
                          "SELECT count(*) FROM generate_series(-5, 200000) AS g(i) "

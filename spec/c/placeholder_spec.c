@@ -15,40 +15,8 @@
 
 #include <cmocka.h>
 
+#include "failing_malloc.h"
 #include "placeholder.h"
-
-/* {====== An allocator that fails ====== */
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t count, size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t count, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static long allocations_left = -1; /* negative: as many as wanted */
-
-static bool may_allocate(void) {
-    if (allocations_left == 0) {
-        return false;
-    }
-    allocations_left -= allocations_left > 0;
-    return true;
-}
-
-void *__wrap_malloc(size_t n) {
-    return may_allocate() ? __real_malloc(n) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t n) {
-    return may_allocate() ? __real_calloc(count, n) : NULL;
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-    return may_allocate() ? __real_realloc(p, n) : NULL;
-}
-
-/* }====== */
 
 /* {====== Tables ====== */
 
@@ -445,9 +413,9 @@ static void survives_a_failing_allocator(void **state) {
             assert_true(n < 100);
             el_placeholders p;
             el_error err = {0};
-            allocations_left = n;
+            starve_after(n);
             rc = el_placeholder_scan(&p, sqls[i], strlen(sqls[i]), PG, &err);
-            allocations_left = -1;
+            feed();
             if (rc != EL_OK) {
                 assert_int_equal(err.kind, EL_ERR_NOMEM);
                 assert_null(p.sql);

@@ -7,50 +7,18 @@
 
 #include "sqlite_support.h"
 
-/* {====== Allocations that fail: the program's, and SQLite's ====== */
+#include "failing_malloc.h"
 
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static int countdown = -1; /* allocations that still succeed; -1: all of them */
-static bool failed;
-
-static bool fails(void) {
-    if (countdown < 0) {
-        return false;
-    }
-    if (countdown == 0) {
-        failed = true;
-        return true;
-    }
-    countdown--;
-    return false;
-}
-
-void *__wrap_malloc(size_t n) {
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-    return fails() ? NULL : __real_realloc(p, n);
-}
+/* {====== SQLite's own allocations fail as well ====== */
 
 static sqlite3_mem_methods original;
 
 static void *sqlite_malloc(int n) {
-    return fails() ? NULL : original.xMalloc(n);
+    return allocation_fails() ? NULL : original.xMalloc(n);
 }
 
 static void *sqlite_realloc(void *p, int n) {
-    return fails() ? NULL : original.xRealloc(p, n);
+    return allocation_fails() ? NULL : original.xRealloc(p, n);
 }
 
 static int setup(void **state) {
@@ -67,36 +35,6 @@ static int setup(void **state) {
 
 /* }====== */
 
-/* One piece of work, which reports its failure; it frees what it made. */
-typedef int (*work)(el_error *err);
-
-/*
-** Runs the work with the first allocation failing, then the second, until none does.
-** SQLite may do without some of its memory, so a failure is not always an error.
-*/
-static void starve(work f, int least) {
-    int errors = 0;
-    for (int n = 0;; n++) {
-        el_error e = {0};
-        failed = false;
-        countdown = n;
-        int rc = f(&e);
-        countdown = -1;
-        if (rc != EL_OK) {
-            errors++;
-            if (e.kind != EL_ERR_NOMEM) {
-                fail_msg("allocation %d: %s: %s", n, el_errkind_name(e.kind), e.message);
-            }
-        }
-        if (!failed) {
-            assert_int_equal(rc, EL_OK);
-            break;
-        }
-        assert_true(n < 5000);
-    }
-    assert_true(errors >= least);
-}
-
 static int open_and_close(el_error *err) {
     static const el_option options[] = {{"path", ":memory:"}, {NULL, NULL}};
     el_conn *c = NULL;
@@ -110,7 +48,7 @@ static int open_and_close(el_error *err) {
 
 static void opening(void **state) {
     (void)state;
-    starve(open_and_close, 10);
+    starve(open_and_close, 10, NULL);
 }
 
 static int query(el_error *err) {
@@ -138,7 +76,7 @@ static void querying(void **state) {
     script(conn,
            "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, at TIMESTAMP);"
            "INSERT INTO t VALUES(1, hex(zeroblob(9000)), '2024-01-01'),(2, 'b', 'x')");
-    starve(query, 5);
+    starve(query, 5, NULL);
 }
 
 static int write_rows(el_error *err) {
@@ -162,7 +100,7 @@ static int write_rows(el_error *err) {
         rc = driver->transact(conn, EL_TX_COMMIT, NULL, err);
     }
     if (rc != EL_OK) {
-        countdown = -1;
+        feed();
         assert_int_equal(driver->transact(conn, EL_TX_ROLLBACK, NULL, NULL), EL_OK);
     }
     assert_int_equal(driver->txstate(conn), EL_TX_NONE);
@@ -172,7 +110,7 @@ static int write_rows(el_error *err) {
 static void writing(void **state) {
     (void)state;
     script(conn, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT)");
-    starve(write_rows, 5);
+    starve(write_rows, 5, NULL);
     assert_int_equal(scalar(conn, "SELECT count(*) % 2 FROM t"), 0); /* both or none */
 }
 
@@ -182,17 +120,17 @@ static int write_alone(el_error *err) {
                               "FROM (VALUES(1),(2),(3)) RETURNING id, name";
     el_query q = {.sql = sql, .len = sizeof sql - 1};
     el_stmt *s = NULL;
-    int left = countdown;
-    countdown = -1;
+    long left = allocations_left;
+    feed();
     int64_t before = scalar(conn, "SELECT count(*) FROM t");
-    countdown = left;
+    allocations_left = left;
     int rc = driver->prepare(&s, conn, &q, err);
     if (rc == EL_OK) {
         rc = driver->execute(s, NULL, 0, err);
         assert_int_equal(s->affected, rc == EL_OK ? 3 : 0);
         driver->finalize(s);
     }
-    countdown = -1;
+    feed();
     assert_int_equal(scalar(conn, "SELECT count(*) FROM t") - before,
                      rc == EL_OK ? 3 : 0);
     return rc;
@@ -201,7 +139,7 @@ static int write_alone(el_error *err) {
 static void writing_alone(void **state) {
     (void)state;
     script(conn, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT)");
-    starve(write_alone, 8);
+    starve(write_alone, 8, NULL);
 }
 
 static int run_script(el_error *err) {
@@ -212,13 +150,12 @@ static int run_script(el_error *err) {
 
 static void scripts(void **state) {
     (void)state;
-    starve(run_script, 5);
+    starve(run_script, 5, NULL);
 }
 
 /*
 ** The kind of a broken constraint needs no memory, but its details do: the schema is
-*asked
-** for them, and SQLite's own message may be missing.
+** asked for them, and SQLite's own message may be missing.
 */
 static int break_unique(el_error *err) {
     static const char sql[] = "INSERT INTO u VALUES(1)";
@@ -231,8 +168,8 @@ static int break_unique(el_error *err) {
     assert_int_equal(driver->execute(s, NULL, 0, &e), EL_FAIL);
     driver->finalize(s);
     if (e.kind == EL_ERR_UNIQUE) {
-        assert_string_equal(e.table, failed && !*e.table ? "" : "u");
-        assert_string_equal(e.column, failed && !*e.column ? "" : "a");
+        assert_string_equal(e.table, ran_out && !*e.table ? "" : "u");
+        assert_string_equal(e.column, ran_out && !*e.column ? "" : "a");
         return EL_OK;
     }
     *err = e;
@@ -242,7 +179,7 @@ static int break_unique(el_error *err) {
 static void errors(void **state) {
     (void)state;
     script(conn, "CREATE TABLE u(a UNIQUE); INSERT INTO u VALUES(1)");
-    starve(break_unique, 2);
+    starve(break_unique, 2, NULL);
 }
 
 int main(void) {

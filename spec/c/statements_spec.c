@@ -12,36 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failing_malloc.h"
 #include "statements.h"
-
-/* {====== A malloc that can fail, in the program's own code ====== */
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static int fail_after = -1; /* allocations that still succeed; -1: all */
-
-static bool fails(void) {
-    return fail_after >= 0 && fail_after-- == 0;
-}
-
-void *__wrap_malloc(size_t n) {
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-/* }====== */
 
 static el_conn *conn;
 static el_error err;
@@ -52,7 +24,6 @@ static int setup(void **state) {
     static const el_option options[] = {{"path", ":memory:"}, {NULL, NULL}};
     static const char script[] = "CREATE TABLE t(a); INSERT INTO t VALUES(1),(2),(3)";
     el_error_clear(&err);
-    fail_after = -1;
     return el_driver_load(&d, "sqlite", &err) != EL_OK ||
            d->open(&conn, options, &err) != EL_OK ||
            d->script(conn, script, strlen(script), &err) != EL_OK;
@@ -334,18 +305,17 @@ static void long_and_odd_texts_differ(void **state) {
 
 static void survives_a_failing_malloc(void **state) {
     (void)state;
-    fail_after = 0;
+    starve_once(0);
     assert_null(el_statements_new(conn, 4));
-    fail_after = -1;
+    feed();
     assert_int_equal(conn->refs, 1);
     el_statements *cache = el_statements_new(conn, 4);
     for (int n = 0;; n++) {
         el_stmt *s = NULL;
         el_error why = {0};
-        fail_after = n;
+        starve_once(n);
         int rc = el_statements_get(&s, cache, "SELECT a, a FROM t", 18, 0, &why);
-        bool unused = fail_after >= 0;
-        fail_after = -1;
+        bool unused = !feed();
         if (rc == EL_OK) {
             assert_true(unused && n > 2);
             el_statements_release(cache, s);

@@ -427,7 +427,7 @@ describe("docs/models.md", function()
                 { name, sqlite, pg, mysql })
         end
         -- but for timestamps and softDeletes, which are several columns, and MongoDB's objectId
-        assert.equal(#require("eloquent.schema.types").names - 3, count)
+        assert.equal(#require("eloquent.schema.types").names() - 3, count)
     end)
 end)
 

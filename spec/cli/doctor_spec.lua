@@ -102,6 +102,125 @@ describe("eloquent doctor", function()
         end)
     end
 
+    -- Variables of an app that has all four stores.
+    local function all_stores()
+        local env = { DB_CONNECTION = "sqlite", SQLITE_PATH = ":memory:" }
+        for prefix, from in pairs({ PG = "EL_SPEC_PG_", DB = "EL_SPEC_MYSQL_" }) do
+            for _, key in ipairs({ "HOST", "PORT", "USER", "PASSWORD", "NAME" }) do
+                env[prefix .. "_" .. key] = os.getenv(from .. key)
+            end
+        end
+        env.MONGO_URI = assert(os.getenv("EL_SPEC_MONGO_URI"), "no server: script/servers start")
+        env.MONGO_DB = os.getenv("EL_SPEC_MONGO_DB")
+        return env
+    end
+
+    -- The program without its driver modules; returns its path.
+    local function copy_program(dir)
+        local path = dir .. "/bin/eloquent"
+        local copy = ("mkdir %s/bin && cp %s %s"):format(dir, helper.quote(helper.binary()), path)
+        assert.equal(0, helper.shell(copy).status)
+        return path
+    end
+
+    local stores = { "sqlite", "pg", "mysql", "mongo" }
+
+    -- The variables as the app's .env file.
+    local function write_env(dir, variables)
+        local lines = {}
+        for name, value in pairs(variables) do
+            lines[#lines + 1] = ("%s=%s\n"):format(name, value)
+        end
+        helper.write(dir, ".env", table.concat(lines))
+    end
+
+    it("says of all four stores of an .env whether they can be reached, and their versions", function()
+        local dir, env = helper.tmpdir(), all_stores()
+        write_env(dir, env)
+        local r, report, found = ask(nil, dir)
+        assert.equal(0, r.status)
+        assert.is_true(report.env_file.found)
+        for _, name in ipairs(stores) do
+            assert.same({ name, "works", true, name == "sqlite" },
+                { name, found[name].state, found[name].configured, found[name].default })
+            assert.matches("^%d+%.%d+", found[name].version)
+            assert.equal("string", type(found[name].target))
+        end
+        local plain = helper.run({ "doctor" }, { dir = dir })
+        local products = { "%*sqlite +sqlite 3", " pg +postgresql %d", " mysql +m%a+ %d", " mongo +mongodb %d" }
+        for _, product in ipairs(products) do
+            assert.matches("\nworks +" .. product, plain.stdout)
+        end
+    end)
+
+    it("says of each that is down what was tried, and of the others that they work", function()
+        local down = {
+            pg = { PG_PORT = "1" }, mysql = { DB_PORT = "1" },
+            mongo = { MONGO_URI = "mongodb://me:s3cr3t@127.0.0.1:1" },
+            sqlite = { SQLITE_PATH = "." },
+        }
+        for name, changes in pairs(down) do
+            local dir, env = helper.tmpdir(), all_stores()
+            for key, value in pairs(changes) do
+                env[key] = value
+            end
+            write_env(dir, env)
+            local r, _, found = ask(nil, dir)
+            assert.equal(name == "sqlite" and 4 or 0, r.status) -- the default one
+            for _, other in ipairs(stores) do
+                if other ~= name then
+                    assert.same({ other, "works" }, { other, found[other].state })
+                else
+                    assert.equal("fails", found[name].state)
+                    assert.matches(name == "sqlite" and "can't open ." or "127.0.0.1:1", found[name].error, 1, true)
+                    assert.equal("connect", found[name].kind)
+                end
+            end
+            assert.not_matches("s3cr3t", r.stdout, 1, true)
+        end
+    end)
+
+    it("says which package a driver needs whose module is not there", function()
+        local dir, env = helper.tmpdir(), all_stores()
+        write_env(dir, env)
+        local alone = copy_program(dir)
+        local installed = helper.shell(alone .. " --version").stdout
+        local packages = { pg = "libpq-dev", mysql = "libmariadb-dev", mongo = "libmongoc-dev" }
+        for _, file in ipairs({ true, false }) do -- configured, and not
+            if not file then
+                os.remove(dir .. "/.env")
+            end
+            local plain = helper.shell(alone .. " doctor", { dir = dir }).stdout
+            for name, package in pairs(packages) do
+                if installed:find(name .. " +missing") then
+                    local state = file and "fails" or "unused"
+                    local said = plain:match("\n" .. state .. " +" .. name .. " +([^\n]*)")
+                    assert(said, plain)
+                    assert.matches("apt-get install " .. package, said, 1, true)
+                    assert.matches("eloquent_" .. name .. ".so", said, 1, true)
+                end
+            end
+            assert.matches(file and "\nworks +%*sqlite" or "\nnew +%*sqlite", plain)
+        end
+        assert.matches("missing", installed) -- unless it is installed on this machine, too
+    end)
+
+    it("says which package is missing when a module can't be loaded", function()
+        local dir, env = helper.tmpdir(), all_stores()
+        write_env(dir, env)
+        local alone = copy_program(dir)
+        for name, package in pairs({ pg = "libpq5", mysql = "libm", mongo = "libmongoc" }) do
+            helper.write(dir, "bin/eloquent_" .. name .. ".so", "this is no library")
+            local found
+            local report = json.decode(helper.shell(alone .. " doctor --json", { dir = dir }).stdout)
+            for _, finding in ipairs(report.connections) do
+                found = finding.name == name and finding or found
+            end
+            assert.same({ "fails", "unsupported" }, { found.state, found.kind })
+            assert.matches("apt-get install " .. package, found.error, 1, true)
+        end
+    end)
+
     it("reaches a MongoDB server and says whether it has transactions", function()
         local env = {
             DB_CONNECTION = "mongo",

@@ -55,6 +55,65 @@ describe("Ctrl-C", function()
         assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\n", stderr = "" }, r)
     end)
 
+    -- SQLite stops in the signal handler; a script that catches the error goes on.
+    local database = [[
+        local eloquent = require("eloquent")
+        local db = eloquent.connection()
+        db:execute("create table marks (n integer)")
+        local function forever()
+            db:select("with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c")
+        end
+    ]]
+
+    it("cancels a statement, whose error names its own line and comes once", function()
+        local r = interrupt(database .. [[
+            io.write("ready\n") io.stdout:flush()
+            local ok, err = pcall(forever)
+            for _ = 1, 1000 do end
+            print(ok, err.kind, err.line, db:scalar("select 1"))
+        ]])
+        assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\t5\t1\n", stderr = "" }, r)
+    end)
+
+    it("cancels a statement in a transaction, which is rolled back", function()
+        local r = interrupt(database .. [[
+            io.write("ready\n") io.stdout:flush()
+            local ok, err = pcall(db.transaction, db, function()
+                db:execute("insert into marks values (1)")
+                db:transaction(forever)
+            end)
+            print(ok, err.kind, err.line, db:scalar("select count(*) from marks"))
+            db:transaction(function() db:execute("insert into marks values (2)") end)
+            print(db:scalar("select count(*) from marks"))
+        ]])
+        assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\t5\t0\n1\n", stderr = "" }, r)
+    end)
+
+    it("names the script's line in a transaction", function()
+        local r = interrupt(database .. ready .. "db:transaction(function()\n    forever()\nend)")
+        assert.same({ status = 130, stdout = "ready\n", stderr = "interrupted at script.lua:5\n" }, r)
+    end)
+
+    it("leaves no transaction open, wherever it comes", function()
+        local r = interrupt(database .. [[
+            local function mark() db:execute("insert into marks values (1)") end
+            io.write("ready\n") io.stdout:flush()
+            local ok, err = pcall(function()
+                while true do
+                    local _, why = pcall(db.transaction, db, function() mark() error("undo") end)
+                    if eloquent.is(why) then error(why) end
+                    db:transaction(mark)
+                    db:execute("delete from marks")
+                end
+            end)
+            print(ok, err.kind)
+            db:execute("begin")
+            db:execute("delete from marks")
+            db:execute("commit")
+        ]])
+        assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\n", stderr = "" }, r)
+    end)
+
     it("ends a program that os.exit is closing", function()
         local dir = helper.tmpdir()
         -- more than a pipe takes when nobody reads: the flush at the end has to wait

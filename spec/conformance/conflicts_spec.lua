@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- What others do to a connection and its transactions: deadlocks, serialization failures,
--- locks, and a server that ends the connection.
+-- locks, and a server that ends the connection (MongoDB's does so in mongo_faults_spec.lua).
 
 local eloquent = require("eloquent")
 local engines = require("spec.conformance.engines")
@@ -28,7 +28,7 @@ print("runs " .. runs)
 
 engines.suite("conflicts", function(engine)
     local it = engine.it
-    local Row = eloquent.SqlModel "Row" {
+    local Row = engine.model "Row" {
         tableName = "conflict_rows",
         connectionName = engine.name,
         schema = { id = column("increments"), n = column("integer", nil, { default = 0 }) },
@@ -44,7 +44,14 @@ engines.suite("conflicts", function(engine)
         return Row:sum("n")
     end
 
-    if engine.has_server then
+    -- Adds one to a row by another way than a model's.
+    local function add(connection, id)
+        return (connection:execute(engine:text("update conflict_rows set n = n + 1 where id = ?",
+            '{"update":"conflict_rows","updates":[{"q":{"id":?},"u":{"$inc":{"n":1}}}]}'), { id }))
+    end
+
+    local waits = engine.name ~= "mongo" -- for locks, at least for a time
+    if engine.has_server and waits then
         it("a deadlock of two processes: the victim runs again, both are done", function()
             local runs, pipe = 0, nil
             db:transaction(function()
@@ -84,18 +91,19 @@ engines.suite("conflicts", function(engine)
         end)
     end
 
-    if engine.name == "pg" then
+    if engine.name == "pg" or engine.name == "mongo" then
+        local isolation = engine.name == "pg" and "repeatable read" or nil
         it("a serialization failure runs the whole function again", function()
             local other, runs = engine:connect(), 0
             local result = db:transaction(function()
                 runs = runs + 1
                 local n = Row:find(1).n
                 if runs < 3 then
-                    other:execute("update conflict_rows set n = n + 1 where id = 1")
+                    add(other, 1)
                 end
                 Row:updateById(1, { n = n + 10 })
                 return runs
-            end, { attempts = 3, isolation = "repeatable read" })
+            end, { attempts = 3, isolation = isolation })
             assert.equal(3, result)
             assert.equal(12, Row:find(1).n)
             other:close()
@@ -106,9 +114,9 @@ engines.suite("conflicts", function(engine)
             local err = failure(db.transaction, db, function()
                 runs = runs + 1
                 local n = Row:find(1).n
-                other:execute("update conflict_rows set n = n + 1 where id = 1")
+                add(other, 1)
                 Row:updateById(1, { n = n + 10 })
-            end, { attempts = 2, isolation = "repeatable read" })
+            end, { attempts = 2, isolation = isolation })
             assert.equal("conflict", err.kind)
             assert.equal("40001", err.sqlstate)
             assert.equal(2, runs)
@@ -124,11 +132,11 @@ engines.suite("conflicts", function(engine)
                 db:transaction(function()
                     inner = inner + 1
                     if inner == 1 then
-                        other:execute("update conflict_rows set n = n + 1 where id = 1")
+                        add(other, 1)
                     end
                     Row:updateById(1, { n = n + 10 })
                 end)
-            end, { attempts = 2, isolation = "repeatable read" })
+            end, { attempts = 2, isolation = isolation })
             assert.same({ 2, 2 }, { outer, inner })
             assert.equal(11, Row:find(1).n)
             other:close()
@@ -139,10 +147,48 @@ engines.suite("conflicts", function(engine)
         local runs = 0
         failure(db.transaction, db, function()
             runs = runs + 1
-            db:select("selec")
+            db:select(engine:text("selec", '{"selec":1}'))
         end, { attempts = 5 })
         assert.equal(1, runs)
     end)
+
+    if not waits then
+        it("a row that another transaction has written is an error of kind conflict, at once", function()
+            local other = engine:connect()
+            db:transaction(function()
+                Row:updateById(1, { n = 5 })
+                local runs, started = 0, eloquent.clock()
+                assert.equal("conflict", failure(other.transaction, other, function()
+                    runs = runs + 1
+                    add(other, 1)
+                end, { attempts = 2 }).kind)
+                assert.equal(2, runs)
+                assert.is_true(eloquent.clock() - started < 3)
+            end)
+            assert.equal(1, add(other, 1))
+            assert.equal(6, Row:find(1).n)
+            other:close()
+        end)
+
+        it("two transactions that write each other's rows: one of them runs again, both are done", function()
+            local other, runs, met = engine:connect(), 0, nil
+            db:transaction(function()
+                runs = runs + 1
+                Row:where("id", 1):increment("n")
+                if runs == 1 then
+                    other:transaction(function()
+                        add(other, 2)
+                        met = failure(add, db, 2).kind
+                    end)
+                end
+                Row:where("id", 2):increment("n")
+            end, { attempts = 5 })
+            assert.equal("conflict", met)
+            assert.equal(2, runs)
+            assert.equal(3, total())
+            other:close()
+        end)
+    end
 
     it("a lock that is not to be had is an error of kind busy", function()
         local other = engine:connect(nil, not engine.has_server and { busy_timeout = "0" } or nil)
@@ -186,7 +232,7 @@ engines.suite("conflicts", function(engine)
         other:close()
     end
 
-    if engine.has_server then
+    if engine.has_server and engine.name ~= "mongo" then
         it("a lost connection is an error once, and opened again", function()
             kill()
             local err = failure(Row.count, Row)
@@ -287,4 +333,4 @@ engines.suite("conflicts", function(engine)
     end
 
     -- }}}
-end)
+end, "documents")

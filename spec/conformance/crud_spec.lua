@@ -84,7 +84,7 @@ engines.suite("crud", function(engine)
         assert.is_nil(user.age)
         assert.is_nil(user.settings)
         assert.is_true(user:exists())
-        assert.is_true(user.created_at >= before)
+        assert.is_true(user.created_at - before > (engine.name == "mongo" and -0.001 or -0.000001))
         assert.equal(user.created_at, user.updated_at)
         assert.is_true(math.abs(user.seen_at - user.created_at) < 3600)
         assert.equal(2, User:create({ name = "Grace" }).id)
@@ -149,7 +149,8 @@ engines.suite("crud", function(engine)
 
     it("save writes the dirty columns only, and nothing when there are none", function()
         local user = User:create({ name = "Ada", age = 36 })
-        db:execute("update crud_users set age = 99")
+        db:execute(engine:text("update crud_users set age = 99",
+            '{"update":"crud_users","updates":[{"q":{},"u":{"$set":{"age":99}},"multi":true}]}'))
         user.name = "Ada L."
         local seen = statements(db, function()
             user:save()
@@ -179,7 +180,7 @@ engines.suite("crud", function(engine)
         assert.is_true(user.updated_at >= created)
         assert.equal(created, User:find(user.id).created_at)
         assert.equal(user.updated_at, User:find(user.id).updated_at)
-        local moment = eloquent.datetime("2001-02-03T04:05:06.789012Z")
+        local moment = eloquent.datetime("2001-02-03T04:05:06" .. engine.fraction(789) .. "Z")
         user:update({ updated_at = moment })
         assert.equal(moment, User:find(user.id).updated_at)
     end)
@@ -206,7 +207,8 @@ engines.suite("crud", function(engine)
 
     it("an update that changes nothing in the row is no missing row", function()
         local tag = Tag:create({ code = "a", label = "x" })
-        db:execute("update crud_tags set label = 'y'")
+        db:execute(engine:text("update crud_tags set label = 'y'",
+            '{"update":"crud_tags","updates":[{"q":{},"u":{"$set":{"label":"y"}},"multi":true}]}'))
         tag.label = "y"
         tag:save()
         assert.is_false(tag:isDirty())
@@ -222,6 +224,24 @@ engines.suite("crud", function(engine)
         assert.is_true(user:isDirty("name"))
         assert.equal("notFound", failure(user.refresh, user).kind)
         assert.is_nil(user:fresh())
+    end)
+
+    it("saving a row that is gone updates once", function()
+        local user, other = User:create({ name = "Ada" }), User:create({ name = "Grace" })
+        other.name = "Hopper"
+        other:save() -- a second save of these columns goes the short way
+        User:deleteById(user.id)
+        user.name = "x"
+        local err
+        local seen, updates = statements(db, function()
+            err = failure(user.save, user)
+        end), 0
+        for _, sql in ipairs(seen) do
+            updates = updates + (sql:find('^{?"?update') and 1 or 0)
+        end
+        assert.equal(1, updates)
+        assert.equal("notFound", err.kind)
+        assert.matches("so nothing was saved", err.message, 1, true)
     end)
 
     it("delete", function()
@@ -245,7 +265,8 @@ engines.suite("crud", function(engine)
 
     it("refresh and fresh read the row again", function()
         local user = User:create({ name = "Ada", age = 36 })
-        db:execute("update crud_users set age = 40, name = 'Countess'")
+        db:execute(engine:text("update crud_users set age = 40, name = 'Countess'",
+            '{"update":"crud_users","updates":[{"q":{},"u":{"$set":{"age":40,"name":"Countess"}},"multi":true}]}'))
         user.name = "lost"
         local copy = user:fresh()
         assert.equal("Countess", copy.name)

@@ -249,6 +249,17 @@ engines.only("documents", "mongo", function(engine)
         assert.equal("uuid", found.uuid:type())
     end)
 
+    it("a zero of another sign is another value", function()
+        engine:tables(Order)
+        local order = Order:create({ data = { x = 0.0, list = { 0.0 } } })
+        order.data.x, order.data.list[1] = -0.0, -0.0
+        assert.is_true(order:isDirty("data"))
+        order:save()
+        local data = order:fresh().data
+        assert.equal(-math.huge, 1 / data.x)
+        assert.equal(-math.huge, 1 / data.list[1])
+    end)
+
     it("a save of nothing but columns keeps its plan", function()
         engine:tables(Order)
         local order = Order:create({ name = "a" })

@@ -25,6 +25,7 @@ local engines = {}
 ---@field options table<string, string>
 ---@field has_server boolean
 ---@field fraction fun(n: integer): string
+---@field _made table<string, table>
 ---@field model fun(name: string)  SqlModel, or MongoModel where the engine keeps documents
 local Engine = {}
 Engine.__index = Engine
@@ -70,7 +71,8 @@ local function resolved(engine, name, changes)
     for key, value in pairs(changes or {}) do
         options[key] = value or nil
     end
-    local target = options.path or options.uri or ("%s:%s/%s"):format(options.host, options.port, options.name)
+    local target = options.path or options.uri and options.uri:gsub("//[^/@]*@", "//")
+        or ("%s:%s/%s"):format(options.host, options.port, options.name)
     local kind = engine.name == "mongo" and "mongo" or "sql"
     return { name = name, driver = engine.name, kind = kind, target = target, options = options }
 end
@@ -110,9 +112,12 @@ function Engine:tables(...)
     if self.name == "mongo" then
         for _, model in ipairs(models) do
             model:truncate()
-            model:collection():drop()
-            self:db():command({ create = model._table })
-            model:createIndexes()
+            if self._made[model._table] ~= model then
+                model:collection():drop()
+                self:db():command({ create = model._table })
+                model:createIndexes()
+                self._made[model._table] = model
+            end
         end
         return
     end
@@ -122,6 +127,24 @@ function Engine:tables(...)
     for _, model in ipairs(models) do
         self:schema():create(model)
     end
+end
+
+--- Drops a table, by its name or its model, where it is there.
+function Engine:drop(target)
+    if self.name ~= "mongo" then
+        return self:schema():dropIfExists(target)
+    end
+    local name = type(target) == "string" and target or target._table
+    self:db():collection(name):drop()
+    self._made[name] = nil
+end
+
+--- A raw statement: SQL, or the command of MongoDB that does the same.
+---@param sql string
+---@param command string
+---@return string
+function Engine:text(sql, command)
+    return self.name == "mongo" and command or sql
 end
 
 --- Variables of an app whose default connection is this database.
@@ -192,6 +215,7 @@ local function new(name, options)
             return (name == "mongo" and ".%03d" or ".%06d"):format(n)
         end,
         model = name == "mongo" and eloquent.MongoModel or eloquent.SqlModel,
+        _made = {}, -- the models of the collections that were made
     }, Engine)
     by_name[name] = engine
     return engine

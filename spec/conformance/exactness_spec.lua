@@ -12,7 +12,7 @@ local failure = engines.failure
 
 engines.suite("exactness", function(engine)
     local it = engine.it
-    local Note = eloquent.SqlModel "Note" {
+    local Note = engine.model "Note" {
         tableName = "exact_notes",
         connectionName = engine.name,
         schema = {
@@ -24,7 +24,7 @@ engines.suite("exactness", function(engine)
             price = column("decimal", nil, { precision = 8, scale = 2 }),
         },
     }
-    local Reader = eloquent.SqlModel "Reader" {
+    local Reader = engine.model "Reader" {
         tableName = "exact_readers",
         connectionName = engine.name,
         schema = {
@@ -33,7 +33,7 @@ engines.suite("exactness", function(engine)
             views = column("integer"),
         },
     }
-    local Draft = eloquent.SqlModel "Draft" {
+    local Draft = engine.model "Draft" {
         tableName = "exact_drafts",
         connectionName = engine.name,
         softDeletes = true,
@@ -186,7 +186,7 @@ engines.suite("exactness", function(engine)
     end)
 
     it("verbs that go by key say so where there is none", function()
-        local Keyless = eloquent.SqlModel "Keyless" {
+        local Keyless = engine.model "Keyless" {
             tableName = "exact_readers",
             connectionName = engine.name,
             schema = { note_id = column("integer") },
@@ -202,18 +202,22 @@ engines.suite("exactness", function(engine)
         local db, name = engine:db(), "exact_place.things"
         if engine.name == "sqlite" then
             db:execute("attach ':memory:' as exact_place")
+        elseif engine.name == "mongo" then
+            engine:drop(name)
         elseif engine.name == "pg" then
             db:script("drop schema if exists exact_place cascade; create schema exact_place")
         else
             name = engine.options.name .. ".exact_things"
         end
-        db:script("drop table if exists " .. name)
-        db:script(("create table %s (id %s, n integer)"):format(name, ({
-            sqlite = "integer primary key",
-            pg = "serial primary key",
-            mysql = "integer auto_increment primary key",
-        })[engine.name]))
-        local Thing = eloquent.SqlModel "Thing" {
+        if engine.name ~= "mongo" then
+            db:script("drop table if exists " .. name)
+            db:script(("create table %s (id %s, n integer)"):format(name, ({
+                sqlite = "integer primary key",
+                pg = "serial primary key",
+                mysql = "integer auto_increment primary key",
+            })[engine.name]))
+        end
+        local Thing = engine.model "Thing" {
             tableName = name,
             connectionName = engine.name,
             schema = { id = column("increments"), n = column("integer") },
@@ -223,6 +227,6 @@ engines.suite("exactness", function(engine)
         assert.equal(2, Thing:find(thing.id).n)
         assert.equal(2, Thing:where("n", 2):first():refresh().n)
         assert.is_true(thing:delete())
-        db:script("drop table " .. name)
+        engine:drop(Thing)
     end)
-end)
+end, "documents")

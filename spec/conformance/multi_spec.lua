@@ -7,11 +7,11 @@ local engines = require("spec.conformance.engines")
 
 local column = eloquent.column
 
-local models = {}
+local models, owners = {}, {}
 
 -- A model of its own on each engine; cases of one engine look at the others.
 engines.suite("multi", function(engine)
-    local Item = eloquent.SqlModel("Item_" .. engine.name) {
+    local Item = engine.model("Item_" .. engine.name) {
         tableName = "multi_items",
         connectionName = engine.name,
         schema = {
@@ -22,27 +22,31 @@ engines.suite("multi", function(engine)
             data = column("json"),
         },
     }
-    models[#models + 1] = Item
+    models[#models + 1], owners[Item] = Item, engine
     local it = engine.it
 
     before_each(function()
         for _, model in ipairs(models) do
-            local name = model._connection_name
-            eloquent.schema(name):dropIfExists(model)
-            eloquent.schema(name):create(model)
+            owners[model]:tables(model)
         end
     end)
 
     it("rows go from here to every other, with all their values", function()
         local item = Item:create({
             name = "ä€😀",
-            at = "2024-02-29T12:00:00.000001Z",
+            at = "2024-02-29T12:00:00" .. engine.fraction(1) .. "Z",
             price = "12.30",
             data = { list = eloquent.json.array({}), big = math.maxinteger },
         })
         for _, other in ipairs(models) do
             if other ~= Item then
-                local copy = other:create(Item:find(item.id):toTable())
+                local values = Item:find(item.id):toTable()
+                if owners[other].name == "mongo" then -- keeps milliseconds, and refuses the rest
+                    assert.equal("value", engines.failure(other.create, other, values).kind)
+                    item:update({ at = "2024-02-29T12:00:00.001Z" })
+                    values = Item:find(item.id):toTable()
+                end
+                local copy = other:create(values)
                 local found = other:find(copy.id)
                 assert.equal(item.name, found.name)
                 assert.equal(item.at, found.at)
@@ -122,4 +126,4 @@ engines.suite("multi", function(engine)
             end
         end
     end)
-end)
+end, "documents")

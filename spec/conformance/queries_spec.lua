@@ -233,6 +233,13 @@ engines.suite("queries", function(engine)
 
     it("select, distinct, groupBy, having", function()
         assert.same({ "cat", "dog", "fish" }, { table.unpack(Pet:orderBy("kind"):distinct():pluck("kind")) })
+        assert.same({ "dog", "fish" }, { table.unpack(Pet:select("kind"):groupBy("kind"):having("kind", ">", "cat")
+            :orderBy("kind"):pluck("kind")) })
+        local row = Pet:select("name as label"):orderBy("id"):first()
+        assert.equal("ada", row.label)
+    end)
+
+    it("groups with a raw value", function()
         local groups = Pet:select("kind"):selectRaw("count(*) as pets"):groupBy("kind"):orderBy("kind"):get()
         local seen = {}
         for _, group in ipairs(groups) do
@@ -240,8 +247,6 @@ engines.suite("queries", function(engine)
         end
         assert.same({ cat = 2, dog = 2, fish = 1 }, seen)
         assert.equal(2, #Pet:select("kind"):groupBy("kind"):havingRaw("count(*) > ?", { 1 }):get())
-        local row = Pet:select("name as label"):orderBy("id"):first()
-        assert.equal("ada", row.label)
     end)
 
     it("pluck", function()
@@ -334,6 +339,13 @@ engines.suite("queries", function(engine)
         assert.equal("dan", by_id(other))
     end)
 
+    it("update with a raw value", function()
+        local age = Pet:find(1).age
+        assert.equal(1, Pet:where("id", 1):update({ age = eloquent.raw("age * ?", { 2 }) }))
+        assert.equal(2 * age, Pet:find(1).age)
+        Pet:where("id", 1):update({ age = age })
+    end)
+
     it("update and delete by query", function()
         local ok, why = pcall(Pet.transaction, Pet, function()
             assert.equal(2, Pet:where("kind", "dog"):update({ age = 8, extra = { 1 } }))
@@ -342,8 +354,6 @@ engines.suite("queries", function(engine)
             assert.equal(2, Pet:where("kind", "dog"):update({ age = 8 }))
             assert.equal(1, Pet:where("id", 1):increment("age", 2))
             assert.equal(5, Pet:find(1).age)
-            assert.equal(1, Pet:where("id", 1):update({ age = eloquent.raw("age * ?", { 2 }) }))
-            assert.equal(10, Pet:find(1).age)
             assert.equal(1, Pet:where("id", 1):update({ age = null, tame = false }))
             assert.is_nil(Pet:find(1).age)
             assert.equal(2, Pet:where("kind", "dog"):delete())

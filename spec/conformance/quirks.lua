@@ -49,15 +49,14 @@ local quirks = {
     },
 }
 
+local ways <const> = {
+    "create, find and cursor", "insert of many rows", "save and update, from and to NULL", "raw access",
+    "raw access, written",
+}
+
 -- A value that an engine refuses or makes another one of, whichever way it is written.
 local function loses(case, reasons)
-    for _, way in ipairs({
-        "create, find and cursor",
-        "insert of many rows",
-        "save and update, from and to NULL",
-        "raw access",
-        "raw access, written",
-    }) do
+    for _, way in ipairs(ways) do
         quirks.values[("%s by %s"):format(case, way)] = reasons
     end
 end
@@ -87,27 +86,18 @@ local function on_mongo(suite, reason, names)
     end
 end
 
-local no_sql <const> = "MongoDB takes no SQL, and the case writes some; see documents_spec.lua"
+local no_sql <const> = "MongoDB takes no SQL, and the case is about some"
+local no_table <const> = "a collection of MongoDB that is not there is an empty one"
 local no_savepoint <const> = "MongoDB has no savepoints: an error inside undoes the whole transaction"
 
-on_mongo("crud", no_sql, {
-    "save writes the dirty columns only, and nothing when there are none",
-    "an update that changes nothing in the row is no missing row",
-    "refresh and fresh read the row again",
-})
-on_mongo("crud", "a moment of MongoDB has milliseconds, and so have those that models make", {
-    "create gives the record what the database made",
-    "update keeps updated_at, create keeps both",
-})
 on_mongo("crud", "the key of a document can't change", { "update changes the key, by the old one" })
 on_mongo("queries", no_sql, {
     "whereRaw and a raw value",
-    "update and delete by query",
-    "select, distinct, groupBy, having",
+    "update with a raw value",
+    "groups with a raw value",
 })
 on_mongo("queries", "MongoDB has no subqueries", { "a subquery as a value" })
 on_mongo("bulk", no_sql, {
-    "many rows take one way, which a listener hears of once",
     "many rows of a table without a model, of mixed and awkward values",
     "the connection works after many rows that failed on the server",
     "insertOrIgnore does not ignore other mistakes",
@@ -121,9 +111,53 @@ on_mongo("bulk", "an upsert of MongoDB counts what it found with what it made", 
 on_mongo("bulk", "NULL equals NULL where MongoDB looks for the document of an upsert", {
     "upsert sees that keys are the same through all their spellings",
 })
+on_mongo("streams", no_sql, { "a change of the table that it reads is made, or refused at once" })
+on_mongo("streams", no_table, { "its table may be missing" })
+on_mongo("conflicts", no_savepoint, { "a conflict in a nested transaction runs the outermost again" })
+on_mongo("conflicts", "MongoDB waits for no lock in a transaction, which fails with kind conflict at once", {
+    "a lock that is not to be had is an error of kind busy",
+})
+on_mongo("exactness", "MongoDB has no joins", {
+    "of a joined column take that table's, with a limit too",
+    "with distinct are about the different values",
+    "refuse a joined column that is not among those chosen",
+})
+on_mongo("exactness", "MongoDB has no unions of queries", {
+    "pluck and value of a union keep the columns of its members",
+})
+on_mongo("exactness", no_sql, { "an update reads the values from before it" })
+on_mongo("exactness", "every document has the key _id", { "verbs that go by key say so where there is none" })
+for _, name in ipairs({ "inner level kept", "inner level undone", "refused", "created then dirty",
+    "created then deleted" }) do
+    on_mongo("journal", no_savepoint, { name .. ", cold", name .. ", warm" })
+end
+on_mongo("raw", "a command of MongoDB has values by `?` only", { "? and :name" })
+on_mongo("raw", no_sql, {
+    "are not found in strings, names and comments",
+    "? and :name don't mix",
+    "results of expressions are typed",
+    "duplicate column names, odd names, expressions without a name",
+    "a wide row and a long text",
+    "script runs several statements",
+    "a table that changes under a statement that was prepared",
+})
+on_mongo("raw", no_table, { "table of a table that is not there is an error" })
+on_mongo("errors", "MongoDB has no foreign keys, and a model of it takes none", {
+    "foreignKey of a row without a parent",
+    "foreignKey of a parent with rows",
+    "foreignKey tells the constraint",
+    "foreignKey tells the table",
+    "foreignKey tells the column",
+})
+on_mongo("errors", "a document of MongoDB has any fields, of any length; models check before they send", {
+    "an unknown column",
+    "an unknown column is named",
+    "value: what a column can't hold, by raw SQL",
+    "value: the engine says so with that kind",
+})
+on_mongo("errors", no_table, { "an unknown table", "an unknown table is named", "an unknown table of a model" })
+on_mongo("errors", "a database of MongoDB is made when something is written", { "notFound: an unknown database" })
 on_mongo("transactions", no_sql, {
-    "by every name it has",
-    "other connections don't see it before the commit",
     "a commit that a deferred foreign key forbids undoes it all, and names the key",
     "a transaction that the script ended itself is told",
     "tables that are made in it are undone",
@@ -146,12 +180,9 @@ on_mongo("rollback", no_sql, {
     "a deadlock that is caught inside is tried again all the same",
 })
 
-local ways <const> = {
-    "create, find and cursor", "insert of many rows", "save and update, from and to NULL",
-}
 for case, reason in pairs({
-    ["timestamp"] = "a moment of MongoDB has milliseconds; shorter times are refused",
-    ["timestamp with time zone"] = "a moment of MongoDB has milliseconds; shorter times are refused",
+    ["timestamp, to the microsecond"] = "a moment of MongoDB has milliseconds; others are refused",
+    ["timestamp with time zone, to the microsecond"] = "a moment of MongoDB has milliseconds; others are refused",
     ["decimal(65,30)"] = "a decimal of MongoDB has 34 digits; longer ones are refused",
 }) do
     for _, way in ipairs(ways) do
@@ -159,16 +190,16 @@ for case, reason in pairs({
     end
     on_mongo("values", reason, { case .. " in order", case .. " in conditions" })
 end
+on_mongo("values", "the case writes a value twice into one document, and a document has 16 MB", {
+    "text of 10 MB by raw access, written",
+    "binary of 10 MB, zero bytes in it by raw access, written",
+})
 on_mongo("values", "a decimal of MongoDB has 34 digits; longer ones are refused", {
     "decimals add up, group and compare exactly, whatever their length",
 })
 on_mongo("values", "a document of MongoDB holds infinity and object ids, which JSON has not", {
     "json refuses what it can't hold, before anything is sent",
 })
-on_mongo("values", no_sql, { "the time zone of the machine changes nothing" })
-for _, case in ipairs(require("spec.conformance.values")) do
-    on_mongo("values", no_sql, { case.name .. " by raw access", case.name .. " by raw access, written" })
-end
 
 -- }}}
 

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
--- Tables that are made, asked for and dropped, seen by what they accept and refuse.
+-- Tables that are made, asked for and dropped, seen by what they accept and refuse. MongoDB
+-- has none: what stands in their place is in documents_spec.lua (collections, indexes),
+-- keys_spec.lua and errors_spec.lua (what models and unique indexes refuse).
 
 local eloquent = require("eloquent")
 local engines = require("spec.conformance.engines")

@@ -12,24 +12,34 @@ local ROWS <const> = 5000
 
 engines.suite("streams", function(engine)
     local it = engine.it
-    local Row = eloquent.SqlModel "Row" {
+    local Row = engine.model "Row" {
         tableName = "stream_rows",
         connectionName = engine.name,
         schema = { id = column("increments"), n = column("integer"), text = column("string", 200) },
     }
-    local Log = eloquent.SqlModel "Log" {
+    local Log = engine.model "Log" {
         tableName = "stream_logs",
         connectionName = engine.name,
         schema = { id = column("increments"), n = column("integer") },
     }
+    local Gone = engine.model "Gone" {
+        tableName = "stream_gone",
+        connectionName = engine.name,
+        schema = { id = column("increments") },
+    }
     local db = engine:db()
+    local all_rows = engine:text("select n from stream_rows order by n",
+        '{"find":"stream_rows","sort":{"n":1},"$fields":["n"]}')
+    local wrong = engine:text("selec n from stream_rows", '{"selec":"stream_rows"}')
 
     local function fill(count)
-        local rows = {}
-        for i = 1, count do
-            rows[i] = { n = i, text = ("x"):rep(i % 100) }
+        for from = 1, count, ROWS do
+            local rows = {}
+            for i = from, math.min(from + ROWS - 1, count) do
+                rows[#rows + 1] = { n = i, text = ("x"):rep(i % 100) }
+            end
+            Row:insert(rows)
         end
-        Row:insert(rows)
     end
 
     setup(function()
@@ -48,13 +58,11 @@ engines.suite("streams", function(engine)
     -- Another connection can write, so no lock and no open statement is left.
     local function is_free()
         local other = engine:connect(nil, not engine.has_server and { busy_timeout = "0" } or nil)
-        other:execute("insert into stream_logs (n) values (?)", { -1 })
+        other:execute(engine:text("insert into stream_logs (n) values (?)",
+            '{"insert":"stream_logs","documents":[{"n":?}]}'), { -1 })
         other:close()
-        engine:schema():dropIfExists("stream_gone")
-        engine:schema():create("stream_gone", function(t)
-            t:id()
-        end)
-        engine:schema():drop("stream_gone")
+        engine:tables(Gone)
+        engine:drop(Gone)
     end
 
     it("gives all rows in order, once", function()
@@ -72,7 +80,8 @@ engines.suite("streams", function(engine)
 
     it("raw, with values, and of no rows", function()
         local n = 0
-        for row in db:cursor("select n from stream_rows where n > ? order by n", { ROWS - 3 }) do
+        for row in db:cursor(engine:text("select n from stream_rows where n > ? order by n",
+            '{"find":"stream_rows","filter":{"n":{"$gt":?}},"sort":{"n":1},"$fields":["n"]}'), { ROWS - 3 }) do
             n = n + row.n
         end
         assert.equal(3 * ROWS - 3, n)
@@ -103,7 +112,8 @@ engines.suite("streams", function(engine)
                 assert.equal(row.n, Row:find(row.id).n)
                 Log:create({ n = row.n })
                 assert.equal(n // 500, Log:count())
-                assert.equal(row.n, db:scalar("select max(n) from stream_logs"))
+                assert.equal(row.n, db:scalar(engine:text("select max(n) from stream_logs",
+                    '{"find":"stream_logs","sort":{"n":-1},"limit":1,"$fields":["n"]}')))
             end
         end
         assert.equal(ROWS, n)
@@ -115,7 +125,7 @@ engines.suite("streams", function(engine)
         for _ in cursor() do
             n = n + 1
             if n == 10 then
-                assert.equal("syntax", failure(db.select, db, "selec").kind)
+                assert.equal("syntax", failure(db.select, db, wrong).kind)
             end
         end
         assert.equal(ROWS, n)
@@ -265,13 +275,14 @@ engines.suite("streams", function(engine)
 
     it("closing the connection under it", function()
         local other = engine:connect()
-        local rows = other:cursor("select n from stream_rows order by n")
+        local rows = other:cursor(all_rows)
         assert.equal(1, rows().n)
         other:close()
         local ok, value = pcall(rows)
         assert.is_true(not ok and eloquent.is(value) or ok and value == nil)
         rows:close()
-        assert.equal(ROWS, other:scalar("select count(*) from stream_rows"))
+        assert.equal(ROWS, other:scalar(engine:text("select count(*) from stream_rows",
+            '{"count":"stream_rows","$fields":["n"]}')))
         other:close()
     end)
 
@@ -312,11 +323,14 @@ engines.suite("streams", function(engine)
         is_free()
     end)
 
-    it("its SQL may be wrong", function()
-        local err = failure(db.cursor, db, "selec n from stream_rows")
-        assert.equal("syntax", err.kind)
-        err = failure(function()
-            for _ in db:cursor("select n from stream_nothing") do
+    it("its text may be wrong", function()
+        assert.equal("syntax", failure(db.cursor, db, wrong).kind)
+        is_free()
+    end)
+
+    it("its table may be missing", function()
+        local err = failure(function()
+            for _ in db:cursor(engine:text("select n from stream_nothing", '{"find":"stream_nothing"}')) do
                 error("no row expected")
             end
         end)
@@ -330,6 +344,8 @@ engines.suite("streams", function(engine)
             mysql = "select (select n from stream_rows r where r.n >= 3999 and s.n >= 4000) as x from stream_rows s",
             sqlite = "select abs(case when n = 4000 then -9223372036854775808 else n end) as x "
                 .. "from stream_rows order by n",
+            mongo = '{"aggregate":"stream_rows","pipeline":[{"$sort":{"n":1}},'
+                .. '{"$project":{"x":{"$divide":[10,{"$subtract":[4000,"$n"]}]}}}],"cursor":{},"$fields":["x"]}',
         }
         local n = 0
         local err = failure(function()
@@ -343,8 +359,9 @@ engines.suite("streams", function(engine)
         assert.equal(ROWS, Row:count())
     end)
 
-    it("100,000 rows need no more memory than a few", function()
-        fill(100000 - ROWS)
+    it("many rows need no more memory than a few", function()
+        local many = engine.name == "mongo" and 20000 or 100000 -- which its test server writes in some seconds
+        fill(many - ROWS)
         collectgarbage()
         local before, most, n = collectgarbage("count"), 0, 0
         for row in Row:query():cursor() do
@@ -354,7 +371,7 @@ engines.suite("streams", function(engine)
                 most = math.max(most, collectgarbage("count") - before)
             end
         end
-        assert.equal(100000, n)
+        assert.equal(many, n)
         assert.is_true(most < 1024, ("%.0f KB more"):format(most))
     end)
-end)
+end, "documents")

@@ -29,6 +29,14 @@ local function bytes()
     return table.concat(list)
 end
 
+local microseconds <const> = {
+    datetime("2024-02-29T12:34:56.789012Z"), datetime("1969-12-31T23:59:59.999999Z"),
+    datetime("2262-04-12T00:00:00.000001Z"), datetime("9999-12-31T23:59:59.999999Z"),
+}
+local ordered_microseconds <const> = {
+    datetime("1969-12-31T23:59:59.999999Z"), datetime("1970-01-01T00:00:00Z"), datetime("2024-02-29T12:34:56Z"),
+    datetime("2024-02-29T12:34:56.000001Z"), datetime("9999-12-31T23:59:59.999999Z"),
+}
 local infinity <const>, nan <const> = math.huge, 0 / 0
 
 return {
@@ -140,6 +148,21 @@ return {
         wrong = { 0.5, "1.005", "10000000000.00", "x", "", "1.5.0", true, {}, decimal("0.001"), math.maxinteger },
     },
     {
+        name = "decimal(34,10)",
+        column = column("decimal", nil, { precision = 34, scale = 10 }),
+        values = {
+            decimal("0.0000000001"), decimal("999999999999999999999999.9999999999"),
+            decimal("-999999999999999999999999.9999999999"),
+        },
+        ordered = {
+            decimal("-999999999999999999999999.9999999999"), decimal("-999999999999999999999999.9999999998"),
+            decimal("-0.0000000001"), decimal("0.0000000000"), decimal("0.0000000001"), decimal("0.0000000002"),
+            decimal("999999999999999999999999.9999999999"),
+        },
+        given = { { "1e23", decimal("100000000000000000000000.0000000000") } },
+        wrong = { decimal("1000000000000000000000000"), "0.00000000001" },
+    },
+    {
         name = "decimal(65,30)",
         column = column("decimal", nil, { precision = 65, scale = 30 }),
         values = {
@@ -239,19 +262,19 @@ return {
         name = "timestamp",
         column = column("timestamp"),
         values = {
-            datetime("2024-02-29T12:34:56.789012Z"),
+            datetime("2024-02-29T12:34:56.789Z"),
             datetime("1970-01-01T00:00:00Z"),
-            datetime("1969-12-31T23:59:59.999999Z"),
+            datetime("1969-12-31T23:59:59.999Z"),
             datetime("2038-01-19T03:14:08Z"),
-            datetime("2262-04-12T00:00:00.000001Z"),
+            datetime("2262-04-12T00:00:00.001Z"),
             datetime("0001-01-01T00:00:00Z"),
-            datetime("9999-12-31T23:59:59.999999Z"),
+            datetime("9999-12-31T23:59:59.999Z"),
             datetime("2024-03-10T02:30:00Z"),
         },
         ordered = {
-            datetime("0001-01-01T00:00:00Z"), datetime("1969-12-31T23:59:59.999999Z"), datetime("1970-01-01T00:00:00Z"),
-            datetime("2024-02-29T12:34:56Z"), datetime("2024-02-29T12:34:56.000001Z"),
-            datetime("9999-12-31T23:59:59.999999Z"),
+            datetime("0001-01-01T00:00:00Z"), datetime("1969-12-31T23:59:59.999Z"), datetime("1970-01-01T00:00:00Z"),
+            datetime("2024-02-29T12:34:56Z"), datetime("2024-02-29T12:34:56.001Z"),
+            datetime("9999-12-31T23:59:59.999Z"),
         },
         given = {
             { "2024-02-29T10:00:00+02:00", datetime("2024-02-29T08:00:00Z") },
@@ -261,18 +284,30 @@ return {
         wrong = { "2024-02-30T00:00:00Z", "0000-01-01", "10000-01-01", "now", "", 0, 1.5, true, {} },
     },
     {
+        name = "timestamp, to the microsecond",
+        column = column("timestamp"),
+        values = microseconds,
+        ordered = ordered_microseconds,
+    },
+    {
+        name = "timestamp with time zone, to the microsecond",
+        column = column("timestamp", nil, { useTz = true }),
+        values = microseconds,
+        ordered = ordered_microseconds,
+    },
+    {
         name = "timestamp with time zone",
         column = column("timestamp", nil, { useTz = true }),
         values = {
-            datetime("2024-02-29T12:34:56.789012Z"),
-            datetime("1969-12-31T23:59:59.999999Z"),
+            datetime("2024-02-29T12:34:56.789Z"),
+            datetime("1969-12-31T23:59:59.999Z"),
             datetime("0001-01-01T00:00:00Z"),
-            datetime("9999-12-31T23:59:59.999999Z"),
+            datetime("9999-12-31T23:59:59.999Z"),
         },
         ordered = {
-            datetime("0001-01-01T00:00:00Z"), datetime("1969-12-31T23:59:59.999999Z"), datetime("1970-01-01T00:00:00Z"),
-            datetime("2024-02-29T12:34:56Z"), datetime("2024-02-29T12:34:56.000001Z"),
-            datetime("9999-12-31T23:59:59.999999Z"),
+            datetime("0001-01-01T00:00:00Z"), datetime("1969-12-31T23:59:59.999Z"), datetime("1970-01-01T00:00:00Z"),
+            datetime("2024-02-29T12:34:56Z"), datetime("2024-02-29T12:34:56.001Z"),
+            datetime("9999-12-31T23:59:59.999Z"),
         },
         given = { { "2024-02-29T10:00:00-05:00", datetime("2024-02-29T15:00:00Z") } },
     },

@@ -86,4 +86,16 @@ static inline size_t fuzz_left(const fuzz_input *in) {
     return (size_t)(in->end - in->p);
 }
 
+typedef void fuzz_part(fuzz_input *in);
+
+/* Gives the input to one part of a target, by its first byte: to the first every other.
+ */
+static inline int fuzz_choose(const uint8_t *data, size_t size, fuzz_part *often,
+                              fuzz_part *second, fuzz_part *third) {
+    fuzz_part *const parts[] = {often, often, second, third};
+    fuzz_input in = {data, data + size};
+    parts[fuzz_byte(&in) % 4](&in);
+    return 0;
+}
+
 #endif

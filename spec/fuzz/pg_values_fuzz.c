@@ -254,17 +254,5 @@ static void send_list(fuzz_input *in) {
 /* }====== */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    fuzz_input in = {data, data + size};
-    switch (fuzz_byte(&in) % 4) {
-    case 0:
-    case 1:
-        read_result(&in);
-        break;
-    case 2:
-        send_value(&in);
-        break;
-    default:
-        send_list(&in);
-    }
-    return 0;
+    return fuzz_choose(data, size, read_result, send_value, send_list);
 }

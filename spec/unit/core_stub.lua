@@ -12,20 +12,19 @@ end
 
 local function errors()
     local module = {}
-    local function position(fields)
-        for level = 3, 100 do
+    function module.position()
+        for level = 2, 100 do
             local info = debug.getinfo(level, "Sl")
             local own = info.source:find("lua/eloquent/", 1, true)
                 or info.source:find("core_stub.lua", 1, true)
             if info.currentline > 0 and not own then
-                fields.file, fields.line = info.source:sub(2), info.currentline
-                return
+                return info.source:sub(2), info.currentline
             end
         end
     end
     function module.new(fields)
         if not fields.file then
-            position(fields)
+            fields.file, fields.line = module.position()
         end
         return setmetatable(fields, Error)
     end

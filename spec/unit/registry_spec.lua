@@ -70,6 +70,24 @@ describe("the registry", function()
         assert.equal(second, registry.find("User"))
     end)
 
+    it("refuses a second model of that name in the same file, and names both", function()
+        write("Twice", "do " .. definition_of("User"):gsub("return", "_ =") .. " end\n" .. definition_of("User"))
+        local problem = says("model User is defined twice: at ", function()
+            dofile(root .. "/app/models/Twice.lua")
+        end)
+        assert.is_truthy(problem.message:find("Twice.lua:3 and at ", 1, true), problem.message)
+        assert.equal(7, problem.line)
+        assert.equal(3, registry.find("User")._line)
+    end)
+
+    it("takes the models of a file that was edited and loaded anew", function()
+        for _, lines in ipairs({ "", "\n\n", "\n" }) do
+            write("Edited", lines .. definition_of("User"))
+            local loaded = dofile(root .. "/app/models/Edited.lua")
+            assert.equal(loaded, registry.find("User"))
+        end
+    end)
+
     it("refuses a second model of that name from another file, and names both", function()
         write("Double", definition_of("User"))
         model("User")

@@ -171,7 +171,7 @@ end
 
 local function describe(finding)
     if finding.state == "unused" then
-        return "not configured" .. (finding.missing and "; its driver is missing" or "")
+        return "not configured" .. (finding.missing and "; " .. finding.missing or "")
     elseif finding.state == "fails" then
         return finding.error
     elseif finding.state == "new" then

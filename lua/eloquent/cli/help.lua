@@ -62,7 +62,7 @@ local function show_program()
     for _, name in ipairs(cli.names()) do
         commands[#commands + 1] = { name, cli.find(name).summary }
     end
-    local lines = { "eloquent: Lua models on SQLite, PostgreSQL and MySQL/MariaDB" }
+    local lines = { "eloquent: Lua models on SQLite, PostgreSQL, MySQL/MariaDB and MongoDB" }
     add_pairs(lines, "Examples", {
         { "eloquent run seed.lua", "run a script" },
         { "echo 'print(1 + 1)' | eloquent run -", "run what comes on standard input" },

@@ -7,10 +7,18 @@
 local strict = {}
 
 -- Names that libraries test to learn which Lua they run on; nil, as everywhere.
-local tested = {}
-for name in ("jit bit bit32 unpack loadstring setfenv getfenv module newproxy ngx"):gmatch("%S+") do
-    tested[name] = true
-end
+local tested <const> = {
+    jit = true,
+    bit = true,
+    bit32 = true,
+    unpack = true,
+    loadstring = true,
+    setfenv = true,
+    getfenv = true,
+    module = true,
+    newproxy = true,
+    ngx = true,
+}
 
 local function undefined(globals, name)
     if tested[name] then

@@ -5,9 +5,9 @@
 -- the order it was written in. What needs the whole model is checked by its definition.
 
 local later = require("eloquent.support.later")
+local errors = require("eloquent.core.errors")
 local fail = later("eloquent.support.misuse")
 local nearest = later("eloquent.support.nearest")
-local position = require("eloquent.support.position")
 local types = require("eloquent.schema.types")
 
 local column = {}
@@ -33,7 +33,7 @@ local turns = 0
 local function declare(fields, class)
     turns = turns + 1
     fields.turn = turns
-    fields.file, fields.line = position.caller()
+    fields.file, fields.line = errors.position()
     return setmetatable(fields, class)
 end
 

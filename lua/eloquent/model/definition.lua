@@ -10,21 +10,17 @@ local errors = require("eloquent.core.errors")
 local inflect = later("eloquent.support.inflect")
 local nearest = later("eloquent.support.nearest")
 local options = later("eloquent.model.options")
-local position = require("eloquent.support.position")
 local registry = require("eloquent.model.registry")
 local types = require("eloquent.schema.types")
+
+local getinfo = debug.getinfo
 
 local definition = {}
 
 -- Verbs of models that are everyday names of columns. Records have no such methods, so
 -- `setting.value` can only be the column.
-local harmless = {}
-for word in
-    ([[value values count sum avg min max first last all limit offset latest oldest sole
-    union table tap when name]]):gmatch("%a+")
-do
-    harmless[word] = true
-end
+local harmless <const> = " value values count sum avg min max first last all limit offset "
+    .. "latest oldest sole union table tap when name "
 
 -- What already has this name: a method of records or a verb of models; or nil.
 local function reserved(name)
@@ -79,7 +75,7 @@ end
 
 local function check_entry_name(fail, name, entry)
     local owner = reserved(name)
-    if owner and not (owner == "a verb of models" and harmless[name]) then
+    if owner and not (owner == "a verb of models" and harmless:find(" " .. name .. " ", 1, true)) then
         local what = column_module.is_column(entry) and "column" or "relation"
         fail(entry, 'the %s "%s" is named like %s; choose another name', what, name, owner)
     end
@@ -362,10 +358,21 @@ local function build(model, given, documents)
         model._options, model._fillable = options.read(fail, model, given, reserved)
         options.check_built(fail, given)
     end
-    model._methods = setmetatable({}, { __index = require(documents and documents.record or "eloquent.model.record") })
+    model._records = require(documents and documents.record or "eloquent.model.record")
+    model._methods = setmetatable({}, { __index = model._records })
     setmetatable(model, behaviour(model, documents and documents.statics or "eloquent.model.statics"))
-    registry.define(model)
     return model
+end
+
+-- The chunk that is running: a file that is loaded anew is another one. nil in what a
+-- chunk has left behind, such as the cases of a spec.
+local function running_chunk()
+    local level, info = 3
+    repeat
+        info = getinfo(level, "Sf")
+        level = level + 1
+    until not info or info.what == "main"
+    return info and info.func
 end
 
 local function begin(what, name, documents)
@@ -384,9 +391,12 @@ local function begin(what, name, documents)
         })
     end
     -- Taken here: `return SqlModel "User" { ... }` is a tail call, whose line is lost.
-    local file, line = position.caller()
+    local file, line = errors.position()
+    local chunk = running_chunk()
     return function(given)
-        return build({ _name = name, _file = file, _line = line }, given, documents)
+        local model = build({ _name = name, _file = file, _line = line }, given, documents)
+        registry.define(model, chunk)
+        return model
     end
 end
 

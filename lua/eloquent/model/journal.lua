@@ -75,12 +75,13 @@ local function table_of(self, record)
 end
 
 -- Takes the columns that the model may have set of a new record out of `names`.
-local function drop_made(names, model)
+local function drop_made(names, record, model)
     local stamps = model._timestamps or {}
     for _, column in ipairs(model._columns) do
         local name = column.name
         local made = name == stamps.created or name == stamps.updated or column.auto
-        if made or model._kind == "mongo" then
+        if made or names[name] and model._kind == "mongo" and require("eloquent.mongo.rows").has_made(record, column)
+        then
             names[name] = nil
         end
     end
@@ -96,7 +97,7 @@ local function written_names(record)
         local stamps = model._timestamps
         names[stamps and stamps.updated or false] = nil
     else
-        drop_made(names, model)
+        drop_made(names, record, model)
     end
     return names
 end

@@ -5,6 +5,7 @@
 
 local later = require("eloquent.support.later")
 local nearest = later("eloquent.support.nearest")
+local types = later("eloquent.schema.types")
 
 local options = {}
 
@@ -63,22 +64,11 @@ options.events = {
     "forceDeleted",
 }
 
-local function sorted(map)
-    local keys = {}
-    for key in pairs(map) do
-        keys[#keys + 1] = key
-    end
-    table.sort(keys, function(a, b)
-        return tostring(a) < tostring(b)
-    end)
-    return keys
-end
-
 --- Raises for a key that a definition doesn't have, or a value of the wrong type.
 ---@param fail fun(message: string, ...: any)
 ---@param given table
 function options.check_keys(fail, given)
-    for _, key in ipairs(sorted(given)) do
+    for _, key in ipairs(types.sorted_keys(given)) do
         local expected = options.known[key]
         if not expected then
             fail(
@@ -127,7 +117,7 @@ end
 -- A copy of a table name -> function; `check` may refuse a name.
 local function functions_of(fail, part, map, check)
     local copy = {}
-    for _, name in ipairs(sorted(map)) do
+    for _, name in ipairs(types.sorted_keys(map)) do
         if type(name) ~= "string" then
             fail("%s are written { name = function }, found one without a name", part)
         end
@@ -144,7 +134,7 @@ end
 
 local function read_attributes(fail, map, reserved)
     local copy = {}
-    for _, name in ipairs(sorted(map)) do
+    for _, name in ipairs(types.sorted_keys(map)) do
         local value = map[name]
         if type(name) ~= "string" or type(value) ~= "table" then
             fail("attributes are written { label = { get = function, set = function } }")
@@ -152,7 +142,7 @@ local function read_attributes(fail, map, reserved)
         if reserved(name) then
             fail('the attribute "%s" is named like a method of records', name)
         end
-        for _, key in ipairs(sorted(value)) do
+        for _, key in ipairs(types.sorted_keys(value)) do
             if key ~= "get" and key ~= "set" then
                 fail(
                     'attributes.%s: unknown key "%s"%s',
@@ -180,7 +170,7 @@ end
 
 local function read_casts(fail, map, columns)
     local copy = {}
-    for _, name in ipairs(sorted(map)) do
+    for _, name in ipairs(types.sorted_keys(map)) do
         if not columns[name] then
             fail(
                 'casts: there is no column "%s"%s',

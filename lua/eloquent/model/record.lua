@@ -16,6 +16,22 @@ local now = datetime.now
 ---@class eloquent.Record
 local Record = {}
 
+-- What a store has its own way for, beside fill, save and forceDelete: mongo/record.lua.
+Record._place = "table"
+Record._now = now
+
+function Record._get(record, _, name)
+    return core.get(record, name)
+end
+
+function Record._set(record, _, name, value)
+    set(record, name, value)
+end
+
+function Record._original(record, _, name)
+    return core.original(record, name)
+end
+
 local function fail(kind, model, message, ...)
     errors.raise({
         kind = kind,
@@ -78,6 +94,26 @@ local function remember(model, conn, verb, plan, key)
     end
 end
 
+-- True, and the record counts as saved, where a write that tells of no row may have been one.
+local function may_be_written(record, model)
+    local connection = model._via or for_model(model)
+    if not connection:dialect():writes_unseen(connection, model._table) then
+        return false
+    end
+    core.sync(record)
+    core.setExists(record, true)
+    return true
+end
+
+--- What becomes of a record when the database took its insert and tells of no row.
+function Record._unwritten(record)
+    local model = core.model(record)
+    if not may_be_written(record, model) then
+        fail("check", model, "the database took the insert of a new %s and wrote no row into '%s'; "
+            .. "a trigger or rule of the table has kept it out", model._name, model._table)
+    end
+end
+
 --- Inserts a new record, `key` being the mask of what was written.
 function Record._insert(record, model, key)
     local connection = model._via or for_model(model)
@@ -102,7 +138,9 @@ function Record._insert(record, model, key)
         known = sql.insert(model, connection:dialect(), core.dirty(record), conn)
         plans.insert[key] = known
     end
-    conn:insert(known.plan, record)
+    if not conn:insert(known.plan, record) then
+        Record._unwritten(record)
+    end
     if not known.reads then
         remember(model, conn, "insert", known.plan, key)
     end
@@ -114,15 +152,12 @@ end
 
 local insert = Record._insert
 
-local function gone(model)
-    fail(
-        "notFound",
-        model,
-        "%s with this key is no longer in the table '%s', so nothing was saved",
-        model._name,
-        model._table
-    )
+function Record._gone(model, what)
+    fail("notFound", model, "%s with this key is no longer in the %s '%s'%s", model._name,
+        model._records._place, model._table, what)
 end
+
+local gone = Record._gone
 
 -- With `lenient`, nil says that the row is gone.
 local function update(record, model, key, lenient)
@@ -154,10 +189,14 @@ local function update(record, model, key, lenient)
     if conn:update(plan, record) > 0 then
         remember(model, conn, "update", plan, key)
         return record
+    elseif may_be_written(record, model) then
+        return record
     elseif not lenient then
-        gone(model)
+        gone(model, ", so nothing was saved")
     end
 end
+
+Record._update = update
 
 local model_of, status = core.model, core.status
 
@@ -182,7 +221,12 @@ function Record:save()
     return insert(self, model, key)
 end
 
-Record.save = core.verb("save", Record.save)
+Record.save = core.verb("save", Record.save, nil, function(record)
+    local model = model_of(record)
+    if not may_be_written(record, model) then
+        gone(model, ", so nothing was saved")
+    end
+end)
 
 --- Sets several attributes; unknown names raise. Nothing is written yet.
 ---@param data table<string, any>  column -> value; eloquent.null for NULL
@@ -201,15 +245,18 @@ function Record:update(data)
         fail("misuse", model_of(self), "%s is not in the database yet; save it, or use create",
             model_of(self)._name)
     end
-    return Record.save(Record.fill(self, data))
+    local records = model_of(self)._records
+    return records.save(records.fill(self, data))
 end
 
-local function need_row(record, model, verb)
+function Record._need_row(record, model, verb)
     need_key(model, verb)
     if not exists(record) then
         fail("misuse", model, "%s is not in the database, so it cannot be %s", model._name, verb)
     end
 end
+
+local need_row = Record._need_row
 
 --- Removes the row from the table, softly deleted or not.
 ---@return boolean deleted  false when there was no such row any more
@@ -241,16 +288,17 @@ Record.forceDelete = core.verb("delete", Record.forceDelete, true)
 function Record:delete()
     local model = model_of(self)
     local column = model._soft_deletes
+    local records = model._records
     if not column then
-        return Record.forceDelete(self)
+        return records.forceDelete(self)
     end
     need_row(self, model, "deleted")
-    if core.original(self, column) ~= nil then
+    if records._original(self, model, column) ~= nil then
         return false
     end
-    set(self, column, now())
-    if not update(self, model, mask(self), true) then
-        set(self, column, nil)
+    records._set(self, model, column, records._now())
+    if not records._update(self, model, mask(self), true) then
+        records._set(self, model, column, nil)
         core.setExists(self, false)
         return false
     end
@@ -267,7 +315,8 @@ end
 --- True when the row was deleted softly.
 ---@return boolean
 function Record:trashed()
-    return core.get(self, soft_deletes(model_of(self), "trashed")) ~= nil
+    local model = model_of(self)
+    return model._records._get(self, model, soft_deletes(model, "trashed")) ~= nil
 end
 
 --- Brings a softly deleted row back.
@@ -276,11 +325,12 @@ function Record:restore()
     local model = model_of(self)
     local column = soft_deletes(model, "restore")
     need_row(self, model, "restored")
-    set(self, column, nil)
-    return Record.save(self)
+    model._records._set(self, model, column, nil)
+    return model._records.save(self)
 end
 
-local function read_again(record, model)
+--- The row as it is now, as another record.
+function Record._again(record, model)
     need_key(model, "read again")
     local connection = model._via or for_model(model)
     local plans = sql.plans(model, connection)
@@ -297,10 +347,9 @@ end
 ---Raises kind "notFound" when the row is gone.
 function Record:refresh()
     local model = model_of(self)
-    local row = read_again(self, model)
+    local row = model._records._again(self, model)
     if not row then
-        fail("notFound", model, "%s with this key is no longer in the table '%s'", model._name,
-            model._table)
+        gone(model, "")
     end
     local notes = (model._via or for_model(model))._journal
     if notes then
@@ -314,7 +363,8 @@ end
 --- The row as it is now, as another record; nil when it is gone.
 ---@return eloquent.Record|nil
 function Record:fresh()
-    return read_again(self, model_of(self))
+    local model = model_of(self)
+    return model._records._again(self, model)
 end
 
 --- Whether an attribute (any, when none is named) was written and not saved.

@@ -40,13 +40,18 @@ local function canonical(file)
     return host.realpath(file) or file
 end
 
-local function check_name_is_free(model)
+-- The chunks that were running when models were defined.
+local chunks = setmetatable({}, { __mode = "kv" })
+
+-- True when a file was loaded anew, maybe edited, or a function runs again.
+local function is_anew(model, other, chunk)
+    return canonical(other._file) == canonical(model._file)
+        and (other._line == model._line or chunk ~= chunks[other])
+end
+
+local function check_name_is_free(model, chunk)
     local other = known[model._name]
-    if
-        not other
-        or other == model
-        or canonical(other._file) == canonical(model._file)
-    then
+    if not other or other == model or is_anew(model, other, chunk) then
         return
     end
     fail(
@@ -60,12 +65,14 @@ local function check_name_is_free(model)
     )
 end
 
---- Makes a new model known by its name. The same file may define it again (it was
---- loaded anew); another file may not.
+--- Makes a new model known by its name. The same line may define it again, and so may the
+--- same file when it is loaded anew; nothing else may.
 ---@param model table
-function registry.define(model)
-    check_name_is_free(model)
+---@param chunk? function  the chunk that defines it
+function registry.define(model, chunk)
+    check_name_is_free(model, chunk)
     known[model._name] = model
+    chunks[model] = chunk
 end
 
 --- What eloquent.registerModels is: makes every model of the list known by its name.
@@ -93,7 +100,7 @@ function registry.registerModels(list)
                 )
             )
         end
-        check_name_is_free(model)
+        check_name_is_free(model, chunks[model])
     end
     for _, model in ipairs(list) do
         known[model._name] = model

@@ -10,7 +10,8 @@ local sql = require("eloquent.model.sql")
 local type = type
 local for_model = connections.for_model
 local new_record = core.new
-local insert = require("eloquent.model.record")._insert
+local record_verbs = require("eloquent.model.record")
+local insert = record_verbs._insert
 
 ---@class eloquent.Model
 local Model = {}
@@ -25,6 +26,8 @@ local function check_colon(model)
         misuse("call the model's verbs with a colon, as in User:find(1)")
     end
 end
+
+Model._checkColon = check_colon
 
 --- Verbs of the query builder that a model has too: `User:where(…)` starts a query. Each
 --- stands between two blanks.
@@ -192,7 +195,7 @@ function Model:create(data)
     return insert(record, self, written)
 end
 
-Model.create = core.verb("create", Model.create, "_shape")
+Model.create = core.verb("create", Model.create, "_shape", record_verbs._unwritten)
 
 --- Inserts several rows, one after the other, in one transaction.
 ---@param rows table<string, any>[]

@@ -18,11 +18,12 @@ end
 
 local compare
 
+-- NaN is itself, and -0.0 another value than 0.0.
 local function same_values(old, new)
-    if type(old) == "number" and type(new) == "number" then
-        return math.type(old) == math.type(new) and (old == new or old ~= old and new ~= new)
+    if old ~= new then
+        return old ~= old and new ~= new
     end
-    return old == new
+    return math.type(old) == math.type(new) and (old ~= 0 or math.type(old) == "integer" or 1 / old == 1 / new)
 end
 
 -- The fields of documents; false when one that differs has no path.

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
--- The commands that records of MongoDB are read and written with one by one, as plans.
--- Queries are the query builder's.
+-- The commands that records of MongoDB are read and written with one by one, as plans, and
+-- texts of commands that scripts write. Queries are the query builder's.
+local errors = require("eloquent.core.errors")
 local new_plan = require("eloquent.core.plan").new
 local text = require("eloquent.query.grammar.mongo_text")
 
@@ -18,7 +19,13 @@ local function names_of(model)
     for i, column in ipairs(model._columns) do
         names[i] = column.name
     end
-    return not model._open and text.strings(names) or nil
+    return not model._open and text.fields(model, names) or nil
+end
+
+--- The column that a key which was read is bound by; an object id goes back as it came, be it digits.
+function commands.key_param(model)
+    local column = model._column._id
+    return column and column.type ~= "objectId" and "_id" or false
 end
 
 --- A read of one document by a field.
@@ -68,7 +75,7 @@ end
 ---@param found eloquent.Changes
 function commands.change(model, id, found)
     local column = model._column
-    local set, unset, params, values = {}, {}, { column._id and "_id" or false }, { id }
+    local set, unset, params, values = {}, {}, { commands.key_param(model) }, { id }
     for i, item in ipairs(found.set) do
         set[i] = { item[1], "?" }
         params[i + 1], values[i + 1] = column[item[1]] and item[1] or false, item[2]
@@ -94,6 +101,26 @@ function commands.delete(model)
         { "delete", string(model._table) },
         { "deletes", array({ object({ { "q", one("_id", "?") }, { "limit", "1" } }) }) },
     }), { not model._open and "=_id" })
+end
+
+--- A command that a script has written, as JSON with `?` for values: its text, and the
+--- order of its values.
+---@param command string
+---@return string, integer[]
+function commands.scan(command)
+    local trimmed = command:match("^%s*({.*)$")
+    if not trimmed then
+        errors.raise({
+            kind = "unsupported",
+            message = "MongoDB takes no SQL; write queries with table(name) or a model, and commands as JSON, such as "
+                .. '{"find":"users","filter":{"age":?}}, or with collection(name) and command{ ... }',
+        })
+    end
+    local order = {}
+    for _ in trimmed:gsub("\\.", ""):gsub('"[^"]*"', ""):gmatch("%?") do
+        order[#order + 1] = #order + 1
+    end
+    return trimmed, order
 end
 
 return commands

@@ -3,6 +3,7 @@
 -- Keys that count up: one document in `counters` for each collection, raised in one step,
 -- so that no number is given twice. It is raised outside transactions, as counters of SQL
 -- are: a rollback leaves a gap, and transactions don't wait for each other.
+local errors = require("eloquent.core.errors")
 local new_plan = require("eloquent.core.plan").new
 
 local counters = {}
@@ -20,10 +21,10 @@ local function plan_of(text)
     return plans[text]
 end
 
--- The connection to count on: another one while a transaction runs.
+-- The connection to count on, and whether it is another one, as while a transaction runs.
 local function core_of(connection)
     if connection._depth == 0 then
-        return connection:core()
+        return connection:core(), false
     end
     local other = rawget(connection, "_counters")
     if not other then
@@ -36,18 +37,32 @@ local function core_of(connection)
         })
         connection._counters = other
     end
-    return other:core()
+    return other:core(), true
+end
+
+-- Calls a method of that connection. The other one may have been cut since it was used last, which nobody need know.
+local function ask(connection, method, plan, values)
+    local core, is_other = core_of(connection)
+    if not is_other then
+        return core[method](core, plan, values)
+    end
+    local ok, result = pcall(core[method], core, plan, values)
+    if not ok and errors.is(result, "connect") then -- nothing was sent
+        core = core_of(connection)
+        return core[method](core, plan, values)
+    elseif not ok then
+        error(result, 0)
+    end
+    return result
 end
 
 -- The largest number that documents have which no counter knows of.
-local function largest(core, model)
+local function largest(connection, model)
     local text = require("eloquent.query.grammar.mongo_text")
     local name = text.string(model._counter)
-    local path = text.string("$" .. model._counter)
-    local command = ('{"aggregate":%s,"pipeline":[{"$match":{%s:{"$type":"number"}}},'
-        .. '{"$group":{"_id":null,"top":{"$max":%s}}}],"cursor":{},"$fields":["top"]}'):format(
-        text.string(model._table), name, path)
-    return core:scalar(new_plan(command, nil, nil, { once = true }), {}) or 0
+    local command = ('{"find":%s,"filter":{%s:{"$type":"number"}},"sort":{%s:-1},"limit":1,"$fields":[%s]}'):format(
+        text.string(model._table), name, name, name)
+    return math.tointeger(ask(connection, "scalar", new_plan(command, nil, nil, { once = true }), {}) or 0) or 0
 end
 
 --- Takes the next n numbers of a model; returns the first of them.
@@ -56,11 +71,10 @@ end
 ---@param n integer
 ---@return integer
 function counters.take(connection, model, n)
-    local core = core_of(connection)
-    local last = core:scalar(plan_of(TAKE), { model._table, n })
+    local last = ask(connection, "scalar", plan_of(TAKE), { model._table, n })
     if not last then
-        core:execute(plan_of(RAISE), { model._table, math.tointeger(largest(core, model)) or 0 })
-        last = core:scalar(plan_of(TAKE), { model._table, n })
+        ask(connection, "execute", plan_of(RAISE), { model._table, largest(connection, model) })
+        last = ask(connection, "scalar", plan_of(TAKE), { model._table, n })
     end
     return last - n + 1
 end
@@ -70,20 +84,19 @@ end
 ---@param model table
 ---@param number integer
 function counters.raise(connection, model, number)
-    local core = core_of(connection)
-    local known = core:scalar(plan_of('{"find":"counters","filter":{"_id":?},"limit":1,"$fields":["seq"]}'),
-        { model._table })
+    local known = ask(connection, "scalar",
+        plan_of('{"find":"counters","filter":{"_id":?},"limit":1,"$fields":["seq"]}'), { model._table })
     if not known then
-        number = math.max(number, math.tointeger(largest(core, model)) or 0)
+        number = math.max(number, largest(connection, model))
     end
     if not known or known < number then
-        core:execute(plan_of(RAISE), { model._table, number })
+        ask(connection, "execute", plan_of(RAISE), { model._table, number })
     end
 end
 
 --- Numbers begin at 1 again.
 function counters.drop(connection, name)
-    core_of(connection):execute(plan_of(DROP), { name })
+    ask(connection, "execute", plan_of(DROP), { name })
 end
 
 return counters

@@ -60,15 +60,30 @@ local function find_key(fail, model)
         if not model._column._id then
             add_id(model, 1)
         end
+        model._column._id.is_key = true -- other programs may have put anything there
         return
     end
     model._id_mode = true
+    model._column[model._key].is_key = true -- its documents may have any `_id`
     if not model._column._id then
         add_id(model, #model._columns + 1)
     end
 end
 
 local counted = { increments = true, bigIncrements = true }
+
+-- Columns that have to have a value, which the server doesn't check. Keys are made where they can be.
+local function find_required(model)
+    model._required = {}
+    for _, column in ipairs(model._columns) do
+        local is_made = column.name == "_id" or column.auto or counted[column.type]
+            or column.name == model._key and column.type == "objectId"
+        if not column.nullable and not is_made then
+            column.required = true
+            table.insert(model._required, column.name)
+        end
+    end
+end
 
 --- Completes a model whose schema was read.
 function kind.finish(fail, model)
@@ -88,6 +103,8 @@ function kind.finish(fail, model)
         return
     end
     find_key(fail, model)
+    find_required(model)
+    model._object_ids = model._column[model._key].type == "objectId" -- no other keys are asked for
     for _, column in ipairs(model._columns) do
         if column.type == "json" then
             column.type = "document"

@@ -63,20 +63,33 @@ end
 -- Commands whose answer is a cursor.
 local cursors = { find = true, aggregate = true, listCollections = true, listIndexes = true, getMore = true }
 
+-- Calls a method of the open connection; the collection is named in errors of values.
+local function call(connection, list, method, plan, ...)
+    local core = connection:core()
+    local results = table.pack(pcall(core[method], core, plan, ...))
+    if results[1] then
+        return table.unpack(results, 2, results.n)
+    end
+    local why, name = results[2], list[1][2]
+    if errors.is(why, "value") and not why.table and type(name) == "string" then
+        why.table, why.message = name, ("%s, %s: %s"):format(name, list[1][1], why.message)
+    end
+    error(why, 0)
+end
+
 local function run(connection, list)
     local plan, values = plan_of(connection, list)
-    local core = connection:core()
     if cursors[list[1][1]] then
-        return documents(core:select(plan, values))
+        return documents(call(connection, list, "select", plan, values))
     end
-    local row = core:first(plan, table.unpack(values))
+    local row = call(connection, list, "first", plan, table.unpack(values))
     return row and row.document
 end
 
 -- Runs a command that writes; returns the number of documents.
 local function write(connection, list)
     local plan, values = plan_of(connection, list)
-    return (connection:core():execute(plan, values))
+    return (call(connection, list, "execute", plan, values))
 end
 
 --- What connection:command does.
@@ -235,8 +248,9 @@ end
 ---
 ---     for place in places:cursor({ country = "CH" }) do print(place.name) end
 function Collection:cursor(filter, options)
-    local plan, values = plan_of(self._connection, find_command(self, filter, options, "cursor"))
-    local next_row, _, _, closing = self._connection:core():cursor(plan, values)
+    local command = find_command(self, filter, options, "cursor")
+    local plan, values = plan_of(self._connection, command)
+    local next_row, _, _, closing = call(self._connection, command, "cursor", plan, values)
     return function()
         local row = next_row()
         return row and row.document
@@ -287,26 +301,68 @@ function Collection:insertOne(document)
     return self:insertMany({ table_or(document, "insertOne", "a document") })[1]
 end
 
---- Inserts documents, in order; returns their `_id`s.
+-- A document of `insertMany` with its key, and that; raises for what is no document.
+local function with_key(self, each, i)
+    local kind, why = nil, "it is a " .. type(each)
+    if type(each) == "table" then
+        kind, why = doc.kind(each)
+        if next(each) == nil then
+            kind = "document"
+        elseif kind == "list" then
+            why = "it is a list"
+        end
+    end
+    if kind ~= "document" then
+        errors.raise({
+            kind = "value", table = self.name, row = i,
+            message = ("%s: the value %d to insert is no document: %s"):format(self.name, i,
+                (why:gsub("^has ", "it has "))),
+        })
+    end
+    local id = each._id
+    if id ~= nil then
+        return each, id
+    end
+    id = require("eloquent.core.objectid").new()
+    local copy = doc({ { "_id", id } })
+    for _, key in ipairs(doc.keys(each)) do
+        copy[key] = each[key]
+    end
+    return copy, id
+end
+
+local MAX_DOCUMENTS <const> = 100000 -- of one command
+local TOO_LARGE <const> = 10334 -- a command that is, or a document
+
+-- Inserts the documents from `first` to `last` by as many commands as they take.
+local function insert_part(self, whole, first, last)
+    local ok, why
+    if last - first < MAX_DOCUMENTS then
+        local part = first == 1 and last == #whole and whole or table.move(whole, first, last, 1, {})
+        ok, why = pcall(write, self._connection, { { "insert", self.name }, { "documents", part } })
+    end
+    if ok then
+        return
+    elseif why and (first == last or not (errors.is(why, "value") and why.code == TOO_LARGE)) then
+        error(why, 0)
+    end
+    local middle = (first + last) // 2
+    insert_part(self, whole, first, middle)
+    insert_part(self, whole, middle + 1, last)
+end
+
+--- Inserts documents, in order; returns their `_id`s. Those before one that fails are kept,
+--- but for a transaction.
 ---@param list table[]
 ---@return any[]
 function Collection:insertMany(list)
     list = list_of(list, "insertMany", "documents")
     local whole, ids = {}, {}
     for i, each in ipairs(list) do
-        local id = each._id
-        if id == nil then
-            id = require("eloquent.core.objectid").new()
-            local copy = doc({ { "_id", id } })
-            for _, key in ipairs(doc.keys(each)) do
-                copy[key] = each[key]
-            end
-            each = copy
-        end
-        whole[i], ids[i] = each, id
+        whole[i], ids[i] = with_key(self, each, i)
     end
     if #whole > 0 then
-        write(self._connection, { { "insert", self.name }, { "documents", whole } })
+        insert_part(self, whole, 1, #whole)
     end
     return ids
 end

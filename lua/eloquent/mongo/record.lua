@@ -13,23 +13,43 @@ local journal = require("eloquent.support.later")("eloquent.model.journal")
 local null = require("eloquent.core.null")
 local objectid = require("eloquent.core.objectid")
 local rows = require("eloquent.mongo.rows")
+local sql = require("eloquent.support.later")("eloquent.model.sql")
 local uid = require("eloquent.support.later")("eloquent.core.uid")
 
 local for_model = connections.for_model
 local model_of = core.model
 
+local Base = require("eloquent.model.record")
+
 ---@class eloquent.MongoRecord : eloquent.Record
-local Record = setmetatable({}, { __index = require("eloquent.model.record") })
+local Record = setmetatable({}, { __index = Base })
+Record._place = "collection"
+Record._now = rows.now
 
 local function fail(kind, model, message, ...)
     errors.raise({ kind = kind, table = model._table, message = message:format(...) })
 end
 
 local function plans_of(model, connection)
-    return require("eloquent.model.sql").plans(model, connection)
+    local plans = model._plans
+    if not plans or plans.connection ~= connection then
+        plans = sql.plans(model, connection)
+    end
+    plans.needed = plans.needed or {}
+    return plans
 end
 
 -- {{{ fields, of columns or of a free-form document
+
+--- Raises for a key that no field has; a list has such ones.
+function Record._check_fields(model, data)
+    for name in next, data or {} do
+        if type(name) ~= "string" then
+            fail("value", model, "%s: the fields of a document are named by strings, found the key %s",
+                model._name, tostring(name))
+        end
+    end
+end
 
 --- The free-form document of a record, made when there is none.
 ---@return table
@@ -76,25 +96,45 @@ local function is_changed(record, model, name)
     return value ~= original(record, model, name)
 end
 
+Record._get, Record._set, Record._original = get, set, original
+
 -- }}}
 -- {{{ insert
 
-local function stamp(record, model, time)
-    local stamps = model._timestamps
-    for _, name in ipairs(stamps and { stamps.created or nil, stamps.updated or nil } or {}) do
-        if not is_changed(record, model, name) then
+local function stamp(record, model)
+    local time = model._timestamps and rows.now()
+    for _, name in pairs(model._timestamps or {}) do
+        if name and not is_changed(record, model, name) then
             set(record, model, name, time)
         end
     end
 end
 
+-- The columns that get a value when they have none.
+local function filled_of(model)
+    local filled = rawget(model, "_filled")
+    if not filled then
+        filled = {}
+        for _, column in ipairs(model._columns) do
+            if column.default ~= nil or column.defaultNow or column.auto then
+                filled[#filled + 1] = column
+            end
+        end
+        rawset(model, "_filled", filled)
+    end
+    return filled
+end
+
 -- Columns that the script has not set get their defaults, also where it is to be NULL by none.
 local function fill_columns(record, model)
-    local written = {}
+    local filled, written = filled_of(model), {}
+    if not filled[1] then
+        return
+    end
     for _, name in ipairs(core.dirty(record)) do
         written[name] = true
     end
-    for _, column in ipairs(model._columns) do
+    for _, column in ipairs(filled) do
         if not written[column.name] then
             local value = rows.default(column)
             if column.auto then
@@ -107,12 +147,23 @@ local function fill_columns(record, model)
     end
 end
 
+-- Raises for a column of these that has no value and has to have one.
+local function check_required(record, model, names)
+    for _, name in ipairs(names) do
+        if model._column[name].required and core.get(record, name) == nil then
+            rows.missing(model, name)
+        end
+    end
+end
+
 local function make_number(record, model, connection)
     local given = core.get(record, model._counter)
     if given == nil then
         core.set(record, model._counter, counters.take(connection, model, 1))
     else
-        counters.raise(connection, model, given)
+        if math.type(given) == "integer" then
+            counters.raise(connection, model, given)
+        end
     end
 end
 
@@ -126,7 +177,10 @@ local function make_keys(record, model, connection)
     local id
     if model._id_mode then
         id = get(record, model, model._key)
-        if id ~= nil and model._column[model._key].type == "uuid" then
+        if id == nil and model._column[model._key].type == "objectId" then
+            id = objectid.new()
+            set(record, model, model._key, id)
+        elseif id ~= nil and model._column[model._key].type == "uuid" then
             id = doc.uuid(id)
         end
     end
@@ -153,7 +207,8 @@ function Record._insert(record, model, key)
     if not model._open then
         fill_columns(record, model)
     end
-    stamp(record, model, rows.now())
+    stamp(record, model)
+    check_required(record, model, model._required or {})
     make_keys(record, model, connection)
     local plans = plans_of(model, connection)
     local conn = connection:core()
@@ -177,9 +232,15 @@ end
 -- }}}
 -- {{{ update
 
+-- Whether `id` says what `_id` does, maybe as the text of an object id or a UUID.
+local function mirrors(record, name)
+    local own, id = core.original(record, "_id"), core.original(record, name)
+    return own == id or type(own) == "userdata" and tostring(own) == id
+end
+
 local function check_key(record, model, dirty)
     for _, name in ipairs(dirty) do
-        if name == "_id" or name == model._key and core.original(record, "_id") == core.original(record, name) then
+        if name == "_id" or name == model._key and mirrors(record, name) then
             fail("misuse", model, "the key '%s' of a document can't change; create a new %s and delete this one", name,
                 model._name)
         end
@@ -210,6 +271,25 @@ local function run(connection, plan, values, record)
     return count
 end
 
+-- Sends what changed inside a document, if anything did.
+local function write_changes(record, model, connection, id, found)
+    if #found.set == 0 and #found.unset == 0 then
+        core.sync(record)
+        return 1
+    end
+    local plan, values = commands.change(model, id, found)
+    return run(connection, plan, values, record)
+end
+
+-- The document with its key first: the server takes one that begins with a dollar for operators.
+local function key_first(whole)
+    local copy = doc({ { "_id", whole._id } })
+    for name, value in pairs(whole) do
+        copy[name] = value
+    end
+    return copy
+end
+
 local function update_whole(record, model, connection)
     local old, new = core.original(record, "document") or {}, Record._whole(record)
     local id = old._id
@@ -221,39 +301,50 @@ local function update_whole(record, model, connection)
     if not found then
         local plans = plans_of(model, connection)
         plans.replace = plans.replace or commands.replace(model)
-        return run(connection, plans.replace, { id, new }, record)
-    elseif #found.set == 0 and #found.unset == 0 then
-        core.sync(record)
-        return 1
+        return run(connection, plans.replace, { id, key_first(new) }, record)
     end
-    local plan, values = commands.change(model, id, found)
-    return run(connection, plan, values, record)
+    return write_changes(record, model, connection, id, found)
+end
+
+-- Those of the columns that have to have a value; nil where a save has more to look at.
+local function find_needed(model, names)
+    local needed = {}
+    for _, name in ipairs(names) do
+        local column = model._column[name]
+        if name == "_id" or name == model._key or column.type == "document" then
+            return nil
+        elseif column.required then
+            needed[#needed + 1] = name
+        end
+    end
+    return needed
 end
 
 local function update_columns(record, model, connection)
+    local plans, mask = plans_of(model, connection), core.mask(record)
+    local plan, needed = plans.update[mask], plans.needed[mask]
+    if needed then
+        check_required(record, model, needed)
+        return connection:core():update(plan, record)
+    end
     local dirty = core.dirty(record)
     check_key(record, model, dirty)
+    if model._required[1] then
+        check_required(record, model, dirty)
+    end
     local found = nested_changes(record, model, dirty)
     if found then
-        local id = core.get(record, "_id")
-        if #found.set == 0 and #found.unset == 0 then
-            core.sync(record)
-            return 1
-        end
-        local plan, values = commands.change(model, id, found)
-        return run(connection, plan, values, record)
+        return write_changes(record, model, connection, core.get(record, "_id"), found)
     end
-    local plans, mask = plans_of(model, connection), core.mask(record)
-    local plan = plans.update[mask]
     if not plan then
         plan = commands.update(model, dirty)
-        plans.update[mask] = plan
+        plans.update[mask], plans.needed[mask] = plan, find_needed(model, dirty)
     end
     return connection:core():update(plan, record)
 end
 
 -- With `lenient`, nil says that the document is gone.
-local function update(record, model, lenient)
+local function update(record, model, _, lenient)
     if not core.isDirty(record) then
         return record
     end
@@ -271,10 +362,11 @@ local function update(record, model, lenient)
     if count > 0 then
         return record
     elseif not lenient then
-        fail("notFound", model, "%s with this key is no longer in the collection '%s', so nothing was saved",
-            model._name, model._table)
+        Base._gone(model, ", so nothing was saved")
     end
 end
+
+Record._update = update
 
 --- Writes the record: an insert when it is new, else an update of the fields that changed.
 ---@return eloquent.Record self
@@ -303,36 +395,21 @@ function Record:fill(data)
         return core.fill(self, data)
     end
     local whole = Record._whole(self)
+    Record._check_fields(model, data)
     for _, name in ipairs(doc.keys(data)) do
         whole[name] = data[name]
     end
     return self
 end
 
---- `fill` and `save`.
----@param data table<string, any>
----@return eloquent.Record self
-function Record:update(data)
-    if not core.exists(self) then
-        fail("misuse", model_of(self), "%s is not in the database yet; save it, or use create", model_of(self)._name)
-    end
-    return Record.save(Record.fill(self, data))
-end
-
 -- }}}
 -- {{{ delete, read again
-
-local function need_row(record, model, verb)
-    if not core.exists(record) then
-        fail("misuse", model, "%s is not in the database, so it cannot be %s", model._name, verb)
-    end
-end
 
 --- Removes the document from the collection, softly deleted or not.
 ---@return boolean deleted  false when there was no such document any more
 function Record:forceDelete()
     local model = model_of(self)
-    need_row(self, model, "deleted")
+    Base._need_row(self, model, "deleted")
     local connection = model._via or for_model(model)
     local plans = plans_of(model, connection)
     plans.delete = plans.delete or commands.delete(model)
@@ -346,81 +423,15 @@ function Record:forceDelete()
     return count > 0
 end
 
---- Deletes the document; a model with soft deletes keeps it, marked with the time.
----@return boolean deleted
-function Record:delete()
-    local model = model_of(self)
-    local column = model._soft_deletes
-    if not column then
-        return Record.forceDelete(self)
-    end
-    need_row(self, model, "deleted")
-    if original(self, model, column) ~= nil then
-        return false
-    end
-    set(self, model, column, rows.now())
-    if not update(self, model, true) then
-        set(self, model, column, nil)
-        core.setExists(self, false)
-        return false
-    end
-    return true
-end
-
---- True when the document was deleted softly.
----@return boolean
-function Record:trashed()
-    local model = model_of(self)
-    if not model._soft_deletes then
-        fail("misuse", model, "trashed is for models with soft deletes (softDeletes = true)")
-    end
-    return get(self, model, model._soft_deletes) ~= nil
-end
-
---- Brings a softly deleted document back.
----@return eloquent.Record self
-function Record:restore()
-    local model = model_of(self)
-    if not model._soft_deletes then
-        fail("misuse", model, "restore is for models with soft deletes (softDeletes = true)")
-    end
-    need_row(self, model, "restored")
-    set(self, model, model._soft_deletes, nil)
-    return Record.save(self)
-end
-
-local function read_again(record, model)
+function Record._again(record, model)
     local connection = model._via or for_model(model)
     local plans = plans_of(model, connection)
-    plans.again = plans.again or commands.find(model, "_id", model._column._id and "_id" or false)
+    plans.again = plans.again or commands.find(model, "_id", commands.key_param(model))
     local id = original(record, model, "_id")
     if id == nil then
         fail("misuse", model, "%s has no key yet; save it first", model._name)
     end
     return connection:core():first(plans.again, id)
-end
-
---- Reads the document again; what was not saved is forgotten.
----@return eloquent.Record self
-function Record:refresh()
-    local model = model_of(self)
-    local row = read_again(self, model)
-    if not row then
-        fail("notFound", model, "%s with this key is no longer in the collection '%s'", model._name, model._table)
-    end
-    local notes = (model._via or for_model(model))._journal
-    if notes then
-        journal.refreshing(notes, self)
-    end
-    core.absorb(self, row)
-    core.setExists(self, true)
-    return self
-end
-
---- The document as it is now, as another record; nil when it is gone.
----@return eloquent.Record|nil
-function Record:fresh()
-    return read_again(self, model_of(self))
 end
 
 -- }}}
@@ -461,7 +472,7 @@ end
 function Record:getOriginal(name)
     local model = model_of(self)
     if not model._open then
-        return require("eloquent.model.record").getOriginal(self, name)
+        return Base.getOriginal(self, name)
     elseif name == nil then
         return core.original(self, "document")
     end

@@ -20,13 +20,13 @@ end
 
 local function plain_default(column)
     local value = column.default
-    if type(value) == "table" and value.raw then
+    if value == null then
+        return null
+    elseif type(value) == "table" and require("eloquent.query.expression").is(value) then
         errors.raise({
             kind = "unsupported",
             message = ("the default of '%s' is SQL, which MongoDB has not; give it a value"):format(column.name),
         })
-    elseif type(value) == "table" and value.null then
-        return null
     elseif column.type == "document" and type(value) == "string" then
         return require("eloquent.core.json").decode(value)
     elseif column.type == "decimal" then
@@ -45,9 +45,50 @@ function rows.default(column)
     return nil
 end
 
+--- Whether a column of a new record may be as the program has made it.
+---@param record eloquent.Record
+---@param column table
+---@return boolean
+function rows.has_made(record, column)
+    local core = require("eloquent.core.record")
+    local name, model = column.name, core.model(record)
+    return name == "_id" or name == model._key or name == model._counter or column.defaultNow
+        or column.default ~= nil and core.get(record, name) == rows.default(column)
+end
+
 --- A number that a script gave in place of the next one, or nil.
 function rows.given_number(value)
     return math.tointeger(value) or type(value) == "string" and math.tointeger(tonumber(value)) or nil
+end
+
+-- }}}
+-- {{{ columns that can't be NULL
+
+--- Raises: the column has to have a value.
+---@param model table
+---@param name string
+---@param row? integer  of many, 1 the first
+function rows.missing(model, name, row)
+    errors.raise({
+        kind = "notNull",
+        connection = model:connection().name,
+        driver = "mongo",
+        table = model._table,
+        column = name,
+        row = row,
+        message = ("%s%s.%s can't be NULL: give it a value%s"):format(row and ("row %d: "):format(row) or "",
+            model._name, name, name ~= model._key and ", or take notNull off the column" or ""),
+    })
+end
+
+--- What values of a column go through on their way, where it can't be NULL.
+---@param model table
+---@param name string
+---@return fun(value: any): any
+function rows.not_null(model, name)
+    return function(value)
+        return value == null and rows.missing(model, name) or value
+    end
 end
 
 -- }}}
@@ -66,29 +107,50 @@ local function numbers(connection, model, n)
     end
 end
 
--- How many rows have no number yet, and the largest that the others have.
-local function survey(list, name)
+-- Raises for a row without a value that it has to have.
+local function check_required(model, row, made, i, n)
+    for k = 1, #model._required do
+        local name = model._required[k]
+        local value = row[name]
+        if value == null or value == nil and made[name] == nil then
+            rows.missing(model, name, n > 1 and i or nil)
+        end
+    end
+end
+
+-- One look at each row: many of them are more than the processor keeps at hand. Returns how many have no number yet,
+-- and the largest that the others have.
+local function survey(model, list, made)
+    local name, required = model._counter, model._required[1]
     local missing, top = 0, nil
-    for i = 1, #list do
-        local value = type(list[i]) == "table" and list[i][name]
-        if value == nil then
-            missing = missing + 1
-        elseif value then
-            local number = rows.given_number(value)
-            top = number and (not top or number > top) and number or top
+    for i = 1, (name or required) and #list or 0 do
+        local row = list[i]
+        if type(row) == "table" then
+            if required then
+                check_required(model, row, made, i, #list)
+            end
+            local value = name and row[name]
+            if value == nil then
+                missing = missing + 1
+            elseif value then
+                local number = rows.given_number(value)
+                top = number and (not top or number > top) and number or top
+            end
         end
     end
     return missing, top
 end
 
-local function add_counter(connection, model, list, made)
-    local name = model._counter
-    local missing, top = survey(list, name)
+local function add_numbers(connection, model, list, made)
+    local missing, top = survey(model, list, made)
+    if not model._counter then
+        return
+    end
     if top then
         counters.raise(connection, model, top)
     end
     if missing > 0 then
-        made[name] = numbers(connection, model, missing)
+        made[model._counter] = numbers(connection, model, missing)
     end
 end
 
@@ -124,11 +186,11 @@ function rows.complete(connection, root, list, made)
             end or value
         end
     end
-    if model._counter then
-        add_counter(connection, model, list, made)
-    elseif model._key == "_id" and made._id == nil then
-        made._id = objectid.new
+    if not model._counter and made[model._key] == nil
+        and (model._key == "_id" or model._column[model._key].type == "objectId") then
+        made[model._key] = objectid.new
     end
+    add_numbers(connection, model, list, made)
     return list
 end
 

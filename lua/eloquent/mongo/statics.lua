@@ -10,9 +10,11 @@ local errors = require("eloquent.core.errors")
 local null = require("eloquent.core.null")
 local record_verbs = require("eloquent.mongo.record")
 local rows = require("eloquent.mongo.rows")
+local sql = require("eloquent.support.later")("eloquent.model.sql")
 local values = require("eloquent.query.grammar.mongo_values")
 
 local for_model = connections.for_model
+local math_type = math.type
 
 ---@class eloquent.MongoModel : eloquent.Model
 local Model = setmetatable({}, { __index = require("eloquent.model.statics") })
@@ -21,11 +23,7 @@ local function misuse(message, ...)
     errors.raise({ kind = "misuse", message = message:format(...) })
 end
 
-local function check_colon(model)
-    if type(model) ~= "table" or not rawget(model, "_columns") then
-        misuse("call the model's verbs with a colon, as in User:find(1)")
-    end
-end
+local check_colon = Model._checkColon
 
 -- {{{ free-form documents as records
 
@@ -82,6 +80,7 @@ function Model:new(data)
         self:_checkFillable(data)
     end
     if self._open then
+        record_verbs._check_fields(self, data)
         data = { document = doc(data) }
     end
     return (core.new(self:_getShape(), data))
@@ -116,8 +115,10 @@ function Model:createMany(list)
     if type(list) ~= "table" then
         misuse("createMany takes a list of tables, got a %s", type(list))
     end
+    require("eloquent.query.fields").check_list(list, "createMany")
     local records = {}
-    for i, row in ipairs(list) do -- all of them before the first is written
+    for i = 1, #list do -- all of them before the first is written
+        local row = list[i]
         if type(row) ~= "table" then
             misuse("createMany: row %d is a %s; rows are tables of columns", i, type(row))
         end
@@ -143,17 +144,24 @@ local function forms_of(model, key)
         key = values.counted(model._name .. "." .. model._key)(key)
     elseif kind == "uuid" then
         key = values.uuid(key)
-    elseif kind == "objectId" and not model._id_mode then
-        local id = values.to_id(key)
-        return values.forms(id) -- also digits, in a document that breaks with the schema
+    elseif kind == "objectId" then
+        key = values.object_id(model._name .. "." .. model._key)(key)
     end
     return values.forms(key)
 end
 
 local function plan_of(plans, model, field)
-    local name = "find " .. field
-    plans[name] = plans[name] or commands.find(model, field, false)
-    return plans[name]
+    local by = plans.by
+    if not by then
+        by = {}
+        plans.by = by
+    end
+    local plan = by[field]
+    if not plan then
+        plan = commands.find(model, field, false)
+        by[field] = plan
+    end
+    return plan
 end
 
 --- The record with that key, or nil. An object id is found by its digits, too; a model whose
@@ -172,8 +180,19 @@ function Model:find(key)
         return self:query():find(key)
     end
     local connection = self._via or for_model(self)
-    local plans = require("eloquent.model.sql").plans(self, connection)
-    local conn, forms = connection:core(), forms_of(self, key)
+    local plans = self._plans
+    if not plans or plans.connection ~= connection then
+        plans = sql.plans(self, connection)
+    end
+    local conn = connection._core or connection:core()
+    if math_type(key) == "integer" and not self._object_ids then -- it has no other form
+        local record = conn:first(plan_of(plans, self, "_id"), key)
+        if record or not self._id_mode then
+            return record
+        end
+        return conn:first(plan_of(plans, self, self._key), key)
+    end
+    local forms = forms_of(self, key)
     for _, field in ipairs(self._id_mode and { "_id", self._key } or { "_id" }) do
         for _, form in ipairs(forms) do
             local record = conn:first(plan_of(plans, self, field), form)

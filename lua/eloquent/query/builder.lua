@@ -13,8 +13,8 @@ local misuse = fields.misuse
 ---@class eloquent.Query
 ---@field _node eloquent.Node
 ---@field _values any[]
----@field _via table|nil  the connection, when it isn't the model's
----@field _trashed string|nil  "with" or "only" softly deleted rows, "scoped" once they are dealt with
+---@field _via table|false  the connection, when it isn't the model's
+---@field _trashed string|false  "with" or "only" softly deleted rows, "scoped" once they are dealt with
 local Query = {}
 Query.__name = "eloquent.Query"
 Query.__index = Query
@@ -36,7 +36,12 @@ local function tree_of(model)
 end
 
 local function start(root, via)
-    return setmetatable({ _node = root, _values = { nil, nil, nil, nil }, _via = via }, Query)
+    return setmetatable({
+        _node = root,
+        _values = { nil, nil, nil, nil },
+        _via = via or false, -- an absent field would be looked for among the verbs
+        _trashed = false,
+    }, Query)
 end
 
 --- A query on the table of a model. Fields are checked against its schema, rows are its records.
@@ -48,8 +53,7 @@ function builder.new(model, connection)
     if not root or root.full then
         root = tree_of(model)
     end
-    return setmetatable(
-        { _node = root, _values = { nil, nil, nil, nil }, _via = connection }, Query)
+    return start(root, connection)
 end
 
 --- A query on a table without a model: names are quoted but not checked, rows are plain rows.

@@ -62,9 +62,22 @@ function Dialect:empty_insert()
     return " " .. self.empty_row
 end
 
+--- Whether a statement that tells of no row may have written one all the same.
+function Dialect.writes_unseen()
+    return false
+end
+
+local sqlite = setmetatable({}, Dialect)
+
+--- SQLite doesn't count what the triggers of a view write in its place.
+function sqlite.writes_unseen(_, connection, name)
+    return connection:selectOne("select 1 from pragma_table_list where name = ? and type = 'view'",
+        { name:match("[^.]*$") }) ~= nil
+end
+
 return {
     common = Dialect,
-    sqlite = setmetatable({}, Dialect),
+    sqlite = sqlite,
     pg = setmetatable({ numbered = true, reports_last_id = false, longest_name = 63 }, Dialect),
     mysql = setmetatable({ quote_char = "`", empty_row = "() values ()" }, Dialect),
 }

@@ -268,7 +268,7 @@ return function(Query, builder)
             quoted[k], fills[k] = grammar:quote(name), made[name] or false
         end
         if grammar.bulk_into then
-            into = grammar:bulk_into(root.table, columns)
+            into = grammar:bulk_into(root, columns)
         end
         return into or ("%s (%s)"):format(grammar:name_of(root.table), table.concat(quoted, ", ")), columns, fills
     end
@@ -383,6 +383,15 @@ return function(Query, builder)
         return write(self, job, rows, "insertOrIgnore")
     end
 
+    local function no_row(name)
+        errors.raise({
+            kind = "check",
+            table = name,
+            message = ("insertGetId: the database took the insert and wrote no row into '%s'; a trigger or rule "
+                .. "of the table has kept it out"):format(name),
+        })
+    end
+
     --- Writes one row and returns its primary key.
     ---
     ---     local id = User:insertGetId{ name = "Ada" }
@@ -408,9 +417,12 @@ return function(Query, builder)
         local connection = self:_connection()
         local core, plan, values = prepare(to, args, connection)
         if connection:query_grammar().returning then
-            return core:scalar(plan, values)
+            return core:scalar(plan, values) or no_row(root.table)
         end
-        local _, last = core:execute(plan, values)
+        local count, last = core:execute(plan, values)
+        if count == 0 and not connection:dialect():writes_unseen(connection, root.table) then
+            no_row(root.table)
+        end
         for i, name in ipairs(columns) do
             if name == key then
                 return args[i]

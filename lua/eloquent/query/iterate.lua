@@ -30,7 +30,7 @@ return function(Query, builder)
             if c.clause == "orders" then
                 if c.clear then
                     found.direction = "asc"
-                elseif c.field == key or c.field == qualified then
+                elseif c.field == key or c.field == qualified or root.model._id_mode and c.field == root.model._key then
                     found.direction = c.direction
                 else
                     refuse(verb, "another order", "drop it with reorder(), or use cursor() or chunk()")
@@ -59,15 +59,7 @@ return function(Query, builder)
     --- The key to page by. Documents of a model whose key is `id` may have no such field, but all have `_id`.
     function Query:_page_key(verb)
         local key = key_of(self, verb)
-        if not self._node.root.model._id_mode then
-            return key
-        end
-        for _, c in ipairs(node.components(self._node)) do
-            if c.clause == "orders" and not c.clear then
-                return key
-            end
-        end
-        return "_id"
+        return self._node.root.model._id_mode and "_id" or key
     end
 
     -- A function that gives the next piece of rows, or nil at the end.

@@ -40,7 +40,7 @@ return function(Query, builder)
     ---@return eloquent.Query self
     function Query:withoutTrashed()
         soft_deletes(self, "withoutTrashed")
-        self._trashed = nil
+        self._trashed = false
         return self
     end
 

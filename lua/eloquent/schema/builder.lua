@@ -72,7 +72,9 @@ local function load_grammar(connection)
         errors.raise({
             kind = "unsupported",
             connection = connection.name,
-            message = ("the connection '%s' keeps documents and has no tables"):format(
+            message = ("the connection '%s' leads to MongoDB, which has no tables: a collection is there when "
+                .. "something is written, its indexes by Model:createIndexes(); see also collections() and "
+                .. "collection(name)"):format(
                 connection.name
             ),
         })

@@ -4,12 +4,12 @@
 -- changes and hands them over as operations. It knows no engine and runs nothing.
 
 local column = require("eloquent.schema.column")
+local errors = require("eloquent.core.errors")
 local keys = require("eloquent.schema.keys")
 local misuse = require("eloquent.support.misuse")
 local names = require("eloquent.schema.names")
 local nearest = require("eloquent.support.nearest")
 local operation = require("eloquent.schema.operation")
-local position = require("eloquent.support.position")
 local types = require("eloquent.schema.types")
 
 ---@class eloquent.Table
@@ -47,7 +47,7 @@ local TableClass = {
 }
 
 local function subject_of(text)
-    local file, line = position.caller()
+    local file, line = errors.position()
     return { text = text, file = file, line = line }
 end
 

@@ -116,25 +116,17 @@ local meant_options = {
 -- The longest a column may be declared; PostgreSQL's limit for varchar.
 local longest = { string = 10485760, binary = 2147483647 }
 
-local allowed = {}
-for name, words in pairs(options_of) do
-    local set = {}
-    for word in words:gmatch("%a+") do
-        set[word] = true
-    end
-    allowed[name] = set
-end
-
-local names = {}
-for name in pairs(options_of) do
-    names[#names + 1] = name
-end
-table.sort(names)
-
---- Names of all column types, sorted.
-types.names = names
-
-types.meant = meant_types
+-- The options of a type, as a set that is made when it is first asked for.
+local allowed = setmetatable({}, {
+    __index = function(sets, type_name)
+        local set = {}
+        for word in options_of[type_name]:gmatch("%a+") do
+            set[word] = true
+        end
+        sets[type_name] = set
+        return set
+    end,
+})
 
 --- Types whose values the database counts up itself.
 types.increments = { increments = true, bigIncrements = true }
@@ -143,6 +135,8 @@ local function type_of(value)
     return math.type(value) or type(value)
 end
 
+--- The keys of a table in an order that never changes.
+---@return any[]
 local function sorted_keys(set)
     local keys = {}
     for key in pairs(set) do
@@ -152,6 +146,14 @@ local function sorted_keys(set)
         return tostring(a) < tostring(b)
     end)
     return keys
+end
+
+types.sorted_keys = sorted_keys
+
+--- Names of all column types, sorted.
+---@return string[]
+function types.names()
+    return sorted_keys(options_of)
 end
 
 local function check_option(subject, type_name, key, value)
@@ -316,7 +318,8 @@ function types.check(subject, type_name, length, options)
             type_of(type_name)
         )
     end
-    if not allowed[type_name] then
+    if not options_of[type_name] then
+        local names = types.names()
         local hint = nearest.hint(type_name, names, meant_types)
         if hint == "" then
             hint = "; the types are " .. table.concat(names, ", ")

@@ -15,12 +15,12 @@ local verbs = {}
 ---@return fun(_: table, name: any): nil
 function verbs.missing(owner, known, others)
     return function(_, name)
-        if type(name) ~= "string" or name:sub(1, 1) == "_" then
+        if type(name) ~= "string" or name:byte() == 95 then
             return nil
         end
         local public = {}
         for verb in pairs(known) do
-            if verb:sub(1, 1) ~= "_" then
+            if verb:byte() ~= 95 then
                 public[verb] = true
             end
         end

@@ -229,16 +229,20 @@ base.select_parts = {
     "columns", "from", "joins", "wheres", "groups", "havings", "unions", "orders", "limits", "locks",
 }
 
---- A whole select.
-function base:select(cx, q)
-    local list = {}
-    for _, part in ipairs(self.select_parts) do
+-- The texts of the list and those of the parts that are there.
+local function with_parts(self, cx, q, list, parts)
+    for _, part in ipairs(parts) do
         local text = self[part](self, cx, q)
         if text ~= "" then
             list[#list + 1] = text
         end
     end
     return concat(list, " ")
+end
+
+--- A whole select.
+function base:select(cx, q)
+    return with_parts(self, cx, q, {}, self.select_parts)
 end
 
 -- }======
@@ -335,13 +339,7 @@ function base:aggregate(cx, q)
         return result(text) .. " " .. derived(self, cx, q, a.field == "*")
     end
     local list = { result(a.field == "*" and "*" or self:column(cx, q, a.field, a.first)) }
-    for _, part in ipairs({ "from", "joins", "wheres" }) do
-        local text = self[part](self, cx, q)
-        if text ~= "" then
-            list[#list + 1] = text
-        end
-    end
-    return concat(list, " ")
+    return with_parts(self, cx, q, list, { "from", "joins", "wheres" })
 end
 
 -- }======

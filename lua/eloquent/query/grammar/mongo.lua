@@ -65,7 +65,7 @@ local function selected(q, c, list)
         return
     end
     local path = path_of(q, c.field)
-    list[#list + 1] = { c.alias or path, path }
+    list[#list + 1] = { c.alias and conditions.plain(c.alias) or path, path }
     if q.model and q.model._id_mode and path == q.model._key and not c.alias then
         list[#list + 1] = { "_id", "_id" } -- by which its record is saved
     end
@@ -95,12 +95,12 @@ local function columns_of(q)
     return #kept > 0 and kept or nil
 end
 
-local function names_of(columns)
+local function names_of(q, columns)
     local names = {}
     for i, item in ipairs(columns) do
         names[i] = item[1]
     end
-    return strings(names)
+    return text.fields(q.model, names)
 end
 
 -- What a find sends of each document: paths inside another one of the list come with that.
@@ -179,11 +179,11 @@ local function add(stages, name, value)
 end
 
 -- Makes one document of all that agree in these columns.
-local function add_group(stages, columns)
+local function add_group(stages, q, columns)
     local key, back, has_id = {}, {}, false
     for i, item in ipairs(columns) do
         has_id = has_id or item[1] == "_id"
-        key[i] = { "k" .. i, one("$ifNull", array({ string("$" .. item[2]), "null" })) }
+        key[i] = { "k" .. i, one("$ifNull", array({ text.value(q.model, item[2]), "null" })) }
         back[i] = { item[1], string("$_id.k" .. i) }
     end
     add(stages, "$group", one("_id", object(key)))
@@ -255,9 +255,9 @@ local function stages_of(cx, q, columns)
     end
     if #q.groups > 0 then
         columns = group_columns(q, columns)
-        add_group(stages, columns)
+        add_group(stages, q, columns)
     elseif q.distinct and columns then
-        add_group(stages, columns)
+        add_group(stages, q, columns)
     end
     if #q.havings > 0 then
         if #q.groups == 0 then
@@ -270,7 +270,7 @@ local function stages_of(cx, q, columns)
     if not grouped and has_alias(columns) then
         local list = {}
         for i, item in ipairs(columns) do
-            list[i] = { item[1], item[1] == item[2] and "1" or string("$" .. item[2]) }
+            list[i] = { item[1], item[1] == item[2] and "1" or text.value(q.model, item[2]) }
         end
         if not names_set(columns)._id then
             list[#list + 1] = { "_id", "0" }
@@ -303,7 +303,7 @@ function mongo.select(_, cx, q)
     if is_grouped(q) or is_random(q) or has_alias(columns) then
         local stages
         stages, columns = stages_of(cx, q, columns)
-        return aggregate(q, stages, columns and names_of(columns))
+        return aggregate(q, stages, columns and names_of(q, columns))
     end
     local filter = is_empty(q) and one("$expr", "false") or filter_of(cx, q)
     local limited = q.limit and not is_empty(q)
@@ -315,7 +315,7 @@ function mongo.select(_, cx, q)
         { "skip", q.offset and cx:bind(q.offset.first) or nil },
         { "limit", limited and cx:bind(q.limit.first) or q.one and "1" or nil },
         { "singleBatch", q.one and "true" or nil },
-        { "$fields", columns and names_of(columns) or nil },
+        { "$fields", columns and names_of(q, columns) or nil },
     })
 end
 
@@ -356,13 +356,13 @@ function mongo.free_name(model, name)
 end
 
 -- One function over a path, as an accumulator of $group.
-local function accumulator(fn, path)
+local function accumulator(fn, value)
     if fn ~= "count" then
-        return one("$" .. fn, string("$" .. path))
-    elseif path == "*" then
+        return one("$" .. fn, value)
+    elseif not value then
         return one("$sum", "1")
     end
-    local has_value = one("$gt", array({ string("$" .. path), "null" }))
+    local has_value = one("$gt", array({ value, "null" }))
     return one("$sum", one("$cond", array({ has_value, "1", "0" })))
 end
 
@@ -378,28 +378,24 @@ function mongo:aggregate(cx, q)
         q.orders = {}
     end
     local stages = stages_of(cx, q, columns_of(q))
+    local value = path ~= "*" and (is_grouped(q) and string("$" .. path) or text.value(q.model, path))
     local group, names = { { "_id", "null" } }, {}
     for i, fn in ipairs(a.functions) do
         local own = q.model and q.model._column[path] and path
         local typed = fn ~= "count" and fn ~= "avg" and own
         names[i] = typed or self.free_name(q.model, fn == "count" and "total" or fn)
-        group[i + 1] = { "v" .. i, accumulator(fn, path) }
+        group[i + 1] = { names[i] == "_id" and "v" or names[i], accumulator(fn, value) }
     end
     add(stages, "$group", object(group))
-    local list = { { "_id", "0" } }
-    for i, name in ipairs(names) do
-        list[i + 1] = { name == "_id" and "_id" or name, string("$v" .. i) }
-    end
     if names[1] == "_id" then
-        table.remove(list, 1)
+        add(stages, "$project", one("_id", string("$v")))
     end
-    add(stages, "$project", object(list))
     return aggregate(q, stages, strings(names))
 end
 
 --- The command that tells how the server would run one.
 function mongo.explain(_, command)
-    local plain = command:gsub(',"%$fields":%[[^%]]*%]}$', "}")
+    local plain = command:gsub(',"%$fields":%[.*%]}$', "}")
     return text.one("explain", plain)
 end
 

@@ -16,6 +16,17 @@ local conditions = {}
 
 -- {====== Fields ======
 
+--- Raises for a name that the server would read as an operator, a variable or no path at all.
+---@param name string
+---@return string name
+function conditions.plain(name)
+    if name == "" or name:find("%f[^%.\0]%$") or name:find("^%.") or name:find("%.$") or name:find("..", 1, true) then
+        return misuse("'%s' is no field: names between dots are not empty and don't begin with '$'; other fields are "
+            .. "reached with aggregate{ ... } and $getField", name)
+    end
+    return name
+end
+
 --- The path of a field in its documents.
 ---@return string
 function conditions.path(q, field)
@@ -28,9 +39,9 @@ function conditions.path(q, field)
     end
     local head = field:match("^[^.]+")
     if model and not model._open and not model._column[head] then
-        fields.unknown(model, head)
+        fields.unknown(model, head or field)
     end
-    return field
+    return field:find("[$.]") and conditions.plain(field) or field
 end
 local path_of = conditions.path
 
@@ -54,21 +65,28 @@ end
 
 -- What a value of a key is made before it is compared.
 local function key_reader(q, path)
-    local column = column_of(q, q.model._id_mode and q.model._key or path)
+    local column = column_of(q, is_key(q, path) and q.model._id_mode and q.model._key or path)
     if column and counts[column.type] then
         return values.counted(q.model._name .. "." .. column.name)
+    elseif column and column.type == "objectId" then
+        return values.object_id(q.model._name .. "." .. column.name)
     end
     return column and column.type == "uuid" and values.uuid or nil
+end
+
+-- The same, for fields that are compared in all forms that they may be stored in.
+local function reader(q, path)
+    local column = column_of(q, path)
+    return (is_key(q, path) or column and column.type == "objectId") and key_reader(q, path) or nil
 end
 
 -- True when the value of a field goes to the server as its column says, and in no other form.
 local function is_plain(q, path)
     local column, anything = column_of(q, path)
-    if anything then
+    if anything or column.type == "objectId" then
         return false
     end
-    return not is_key(q, path) or not q.model._id_mode and (counts[column.type] or column.type == "objectId"
-        or column.type == "uuid")
+    return not is_key(q, path) or not q.model._id_mode and (counts[column.type] or column.type == "uuid")
 end
 
 -- }======
@@ -121,11 +139,23 @@ local function equal(cx, q, path, first)
     if is_plain(q, path) then
         return { { path, cx:bind(first, path) } }
     end
-    local read, list = is_key(q, path) and key_reader(q, path), {}
+    local read, list = reader(q, path), {}
     for i, each in ipairs(is_key(q, path) and key_paths(q, path) or { path }) do
         list[i] = { { each, cx:bind_encoded(first, values.chain(read, values.match)) } }
     end
     return either(list)
+end
+
+--- A key of an upsert, in any form that it is stored as; nil where it has one.
+function conditions.any_key(cx, q, path, first)
+    if not is_key(q, path) or is_plain(q, path) then
+        return nil
+    end
+    local read, list = key_reader(q, path), {}
+    for i, each in ipairs(key_paths(q, path)) do
+        list[i] = { { each, one("$in", cx:bind_encoded(first, values.chain(read, values.forms))) } }
+    end
+    return either(list)[1]
 end
 
 local function unequal(cx, q, path, first)
@@ -133,13 +163,22 @@ local function unequal(cx, q, path, first)
         return { { path, one("$nin", array({ cx:bind(first, path), "null" })) } }
     end
     if not is_key(q, path) then
-        return { { path, one("$nin", cx:bind_encoded(first, values.forms_and_null)) } }
+        return { { path, one("$nin", cx:bind_encoded(first, values.chain(reader(q, path), values.forms_and_null))) } }
     end
     local list = {} -- a key is never NULL, but one of its two fields may be missing
     for i, each in ipairs(key_paths(q, path)) do
         list[i] = { each, one("$nin", cx:bind_encoded(first, values.chain(key_reader(q, path), values.forms))) }
     end
     return list
+end
+
+-- A condition on the value of a field; documents without the key `id` have it in `_id`.
+local function key_or(q, path, make)
+    local own = { path, make() }
+    if #(is_key(q, path) and key_paths(q, path) or {}) < 2 then
+        return { own }
+    end
+    return either({ { own }, { { path, "null" }, { "_id", make() } } })
 end
 
 function kinds.basic(cx, q, c, is_not)
@@ -153,8 +192,9 @@ function kinds.basic(cx, q, c, is_not)
         return unequal(cx, q, path, c.first)
     end
     local column, anything = column_of(q, path)
-    local bound = cx:bind(c.first, column and not anything and path)
-    return { { path, one(words[op], bound) } }
+    return key_or(q, path, function()
+        return one(words[op], cx:bind(c.first, column and not anything and path))
+    end)
 end
 
 --- Behind a key in the order of all keys, which may be of several types; for loops that go by key.
@@ -169,13 +209,17 @@ function kinds.after(cx, q, c)
 end
 
 kinds["null"] = function(_, q, c, is_not)
-    return { { path_of(q, c.field), is_not and one("$ne", "null") or "null" } }
+    local path, list = path_of(q, c.field), {}
+    for i, each in ipairs(is_key(q, path) and key_paths(q, path) or { path }) do
+        list[i] = { { each, is_not and one("$ne", "null") or "null" } }
+    end
+    return is_not and either(list) or all(table.unpack(list))
 end
 
 -- The placeholders of a list: two for each value that has two forms.
 local function list_items(cx, q, c, path)
     local items, plain = {}, is_plain(q, path)
-    local read = not plain and is_key(q, path) and key_reader(q, path) or nil
+    local read = not plain and reader(q, path) or nil
     for i = c.first, c.first + c.n - 1 do
         if plain then
             items[#items + 1] = cx:bind(i, path)
@@ -212,8 +256,12 @@ end
 function kinds.in_list(cx, q, c, is_not)
     local path = path_of(q, c.field)
     cx.long_list = true
+    local read, has_null = nil, c.has_null or is_not and not is_key(q, path)
+    if not is_plain(q, path) then
+        read = values.all_forms(reader(q, path), has_null)
+    end
     return in_fields(q, path, is_not, function()
-        return cx:bind_encoded(c.first, values.list(c.list, c.has_null or is_not and not is_key(q, path)))
+        return cx:bind_encoded(c.first, read or values.list(c.list, has_null))
     end)
 end
 
@@ -221,12 +269,18 @@ function kinds.between(cx, q, c, is_not)
     local path = path_of(q, c.field)
     local column, anything = column_of(q, path)
     local param = column and not anything and path
-    local low = cx:bind(c.first, param)
-    local high = cx:bind(c.first + 1, param)
     if is_not then
-        return either({ { { path, one("$lt", low) } }, { { path, one("$gt", high) } } })
+        local low = key_or(q, path, function()
+            return one("$lt", cx:bind(c.first, param))
+        end)
+        return either({ low, key_or(q, path, function()
+            return one("$gt", cx:bind(c.first + 1, param))
+        end) })
     end
-    return { { path, text.object({ { "$gte", low }, { "$lte", high } }) } }
+    return key_or(q, path, function()
+        local low = cx:bind(c.first, param)
+        return text.object({ { "$gte", low }, { "$lte", cx:bind(c.first + 1, param) } })
+    end)
 end
 
 function kinds.column(_, q, c, is_not)
@@ -238,14 +292,13 @@ end
 
 function kinds.like(cx, q, c, is_not)
     local path = path_of(q, c.field)
-    local pattern = text.object({
-        { "$regex", cx:bind_encoded(c.first, values.regex) },
-        { "$options", c.case_sensitive and '"s"' or '"is"' },
-    })
-    if is_not then
-        return { { path, text.object({ { "$not", pattern }, { "$ne", "null" } }) } }
-    end
-    return { { path, pattern } }
+    return key_or(q, path, function()
+        local pattern = text.object({
+            { "$regex", cx:bind_encoded(c.first, values.regex) },
+            { "$options", c.case_sensitive and '"s"' or '"is"' },
+        })
+        return is_not and text.object({ { "$not", pattern }, { "$ne", "null" } }) or pattern
+    end)
 end
 
 -- { operator, whether the day after it is the edge }

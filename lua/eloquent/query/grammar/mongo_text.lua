@@ -56,6 +56,29 @@ function text.strings(names)
     return text.array(list)
 end
 
+--- Names of the columns of rows. Where a model's key is `id`, documents without it have their `_id` there.
+---@param model table|nil
+---@param names string[]
+---@return string
+function text.fields(model, names)
+    local list, key = {}, model and model._id_mode and model._key
+    for i, name in ipairs(names) do
+        list[i] = name == key and text.strings({ name, "_id" }) or text.string(name)
+    end
+    return text.array(list)
+end
+
+--- The value of a field in a pipeline, of a key as above.
+---@param model table|nil
+---@param path string
+---@return string
+function text.value(model, path)
+    if model and model._id_mode and path == model._key then
+        return text.one("$ifNull", text.strings({ "$" .. path, "$_id" }))
+    end
+    return text.string("$" .. path)
+end
+
 --- Raises: MongoDB has no such thing.
 ---@param what string
 ---@param instead string  what to do

@@ -77,6 +77,21 @@ function values.counted(name)
     return one
 end
 
+--- An object id, or the one that digits spell.
+---@param name string  of the column, for messages
+function values.object_id(name)
+    return function(value)
+        local id = values.to_id(value)
+        if objectid.is(id) then
+            return id
+        end
+        return errors.raise({
+            kind = "value",
+            message = ("%s expects an objectid or its 24 hexadecimal digits, got a %s"):format(name, type(value)),
+        })
+    end
+end
+
 --- `second(first(value))`
 function values.chain(first, second)
     if not first then
@@ -151,6 +166,24 @@ end
 --- `-value`
 function values.negative(value)
     return -value
+end
+
+--- The forms of all values of a long list as one value.
+---@param read fun(value: any)|nil  what a key makes of a value
+---@param has_null boolean
+function values.all_forms(read, has_null)
+    return function(given)
+        local out = json.array({})
+        for i = 1, #given do
+            for _, form in ipairs(values.forms(read and read(given[i]) or given[i])) do
+                out[#out + 1] = form
+            end
+        end
+        if has_null then
+            out[#out + 1] = null
+        end
+        return out
+    end
 end
 
 local readers = {

@@ -30,10 +30,21 @@ return function(mongo)
         return q.model and q.model._column[name] and name or false
     end
 
+    -- The place of a value that a column gets.
+    local function bind_set(cx, q, name, first)
+        local column = q.model and q.model._column[name]
+        if column and column.required then
+            cx.encode = cx.encode or {}
+            cx.encode[#cx.order + 1] = require("eloquent.mongo.rows").not_null(q.model, name)
+        end
+        return cx:bind(first, param_of(q, name))
+    end
+
     -- Assignments by their operators.
     local function changes(cx, q, sets)
         local set, inc = {}, {}
         for _, item in ipairs(sets) do
+            conditions.plain(item.name)
             if item.how == "raw" then
                 text.no_raw()
             elseif item.how == "sub" then
@@ -43,7 +54,7 @@ return function(mongo)
             elseif item.how == "-" then
                 inc[#inc + 1] = { item.name, cx:bind_encoded(item.first, values.negative) }
             else
-                set[#set + 1] = { item.name, cx:bind(item.first, param_of(q, item.name)) }
+                set[#set + 1] = { item.name, bind_set(cx, q, item.name, item.first) }
             end
         end
         -- The order of the placeholders is that of the sets: sums come first (see sets.placed).
@@ -75,7 +86,7 @@ return function(mongo)
         if name:find(".", 1, true) then
             misuse("'%s': a new document has no paths; give the document that holds the field as a table", name)
         end
-        return name
+        return conditions.plain(name)
     end
 
     -- In models whose key is `id` a document's own key is the same value.
@@ -111,25 +122,31 @@ return function(mongo)
         for i, name in ipairs(a.columns) do
             place[name] = first + i - 1
         end
-        local is_unique, is_set = {}, {}
+        local is_unique, is_set, given_key = {}, {}, nil
         for i, name in ipairs(a.conflict.unique) do
             if not place[name] then
                 misuse("upsert: each row needs a value for '%s', by which it is found", name)
             end
+            conditions.plain(name)
             is_unique[name] = true
-            filter[i] = { name, one("$eq", cx:bind(place[name], param_of(q, name))) }
+            local any_key = conditions.any_key(cx, q, name, place[name])
+            filter[i] = any_key or { name, one("$eq", cx:bind(place[name], param_of(q, name))) }
+            given_key = any_key and name or given_key
         end
         for i, item in ipairs(a.conflict.sets) do
             if item.how ~= "value" and item.how ~= "given" then
                 text.no_raw()
             end
-            is_set[item.name] = true
+            is_set[conditions.plain(item.name)] = true
             local from = item.how == "given" and place[item.name] or item.first
-            set[i] = { item.name, cx:bind(from, param_of(q, item.name)) }
+            set[i] = { item.name, bind_set(cx, q, item.name, from) }
         end
         local key = q.model and q.model._id_mode and q.model._key
         if key and place[key] and not place._id then
             only_new[1] = { "_id", cx:bind(place[key], key) }
+        end
+        if given_key then -- a filter with several forms of it doesn't say which is new
+            only_new[#only_new + 1] = { given_key, cx:bind(place[given_key], param_of(q, given_key)) }
         end
         for _, name in ipairs(a.columns) do
             if not is_set[name] and not is_unique[name] then
@@ -166,9 +183,14 @@ return function(mongo)
         return left < room and left or room
     end
 
-    --- What the core's bulk path writes into.
-    function mongo.bulk_into(_, collection, columns)
-        return object({ { "insert", string(collection) }, { "$fields", text.strings(columns) } })
+    --- What the core's bulk path writes into; a key that is not `_id` is both.
+    function mongo.bulk_into(_, root, columns)
+        local names = text.fields(root.model, columns)
+        for _, name in ipairs(columns) do
+            check_name(name)
+            names = name == "_id" and text.strings(columns) or names
+        end
+        return object({ { "insert", string(root.table) }, { "$fields", names } })
     end
 
     -- }======
