@@ -166,7 +166,8 @@ struct el_driver {
     void (*discard)(void *result);
 
     /*
-    ** Optional, all three or none: rows into one table, faster than by statements.  From
+    ** Optional, all three, or a begin that only makes ready and is always EL_DONE: rows
+    ** into one table, faster than by statements.  From
     ** begin to end nothing else runs on the connection, which is in a transaction: after
     ** a failure rows may be there until its rollback.  `into` is SQL for the table and
     ** its columns, `"users" ("name", "age")`.  Begin is EL_DONE when this server has no

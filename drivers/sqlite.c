@@ -682,4 +682,5 @@ const el_driver el_sqlite_driver = {
     .txstate = el_sqlite_txstate,
     .script = el_sqlite_script,
     .cancel = el_sqlite_cancel,
+    .bulk_begin = el_sqlite_bulk_begin,
 };

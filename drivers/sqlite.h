@@ -15,6 +15,7 @@ typedef struct sq_conn {
     sqlite3 *db;
     bool read_only;       /* opened with mode=ro */
     bool opening;         /* not handed out yet: failures are failures to connect */
+    int cache_before;     /* cache_size before many rows were written; 0: as it is */
     int busy_ms;          /* how long to wait for a lock */
     int64_t busy_until;   /* the end of the present wait, in milliseconds */
     atomic_bool canceled; /* since the present statement began */
@@ -46,6 +47,8 @@ int el_sqlite_open(el_conn **out, const el_option *opts, el_error *err);
 void el_sqlite_close(el_conn *c);
 int el_sqlite_ping(el_conn *c, el_error *err);
 int el_sqlite_transact(el_conn *c, el_txop op, const char *name, el_error *err);
+int el_sqlite_bulk_begin(el_bulk **out, el_conn *c, const char *into, int ncolumns,
+                         el_error *err);
 el_txstate el_sqlite_txstate(const el_conn *c);
 int el_sqlite_script(el_conn *c, const char *sql, size_t len, el_error *err);
 int el_sqlite_cancel(el_conn *c, el_error *err);

@@ -250,12 +250,10 @@ static int configure(sq_conn *c, const settings *s, el_error *err) {
     }
     char sql[64];
     snprintf(sql, sizeof sql, "PRAGMA synchronous=%s", s->synchronous);
-    if (set_journal(c, s, err) != EL_OK || run(c, sql, NULL, 0, err) != EL_OK) {
+    if (set_journal(c, s, err) != EL_OK) {
         return EL_FAIL;
     }
-    /* KiB of changed pages that a transaction keeps before it writes any of them, some
-    ** again and again; what is only read has SQLite's own, far smaller limit */
-    return run(c, "PRAGMA cache_spill=-65536", NULL, 0, err);
+    return run(c, sql, NULL, 0, err);
 }
 
 static sq_conn *new_conn(const settings *s) {
@@ -368,6 +366,44 @@ static int commit(sq_conn *c, el_error *err) {
     return run(c, "COMMIT", NULL, 0, err);
 }
 
+/*
+** Many rows change far more pages than SQLite keeps by default (2 MiB), and then it writes
+** some of them again and again: until the transaction ends it may keep 64 MiB of them.
+*/
+int el_sqlite_bulk_begin(el_bulk **out, el_conn *base, const char *into, int ncolumns,
+                         el_error *err) {
+    sq_conn *c = (sq_conn *)base;
+    char size[32] = "";
+    (void)out, (void)into, (void)ncolumns;
+    if (c->cache_before != 0 || sqlite3_get_autocommit(c->db)) {
+        return EL_DONE;
+    }
+    if (run(c, "PRAGMA cache_size", size, sizeof size, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    int before = atoi(size); /* KiB where it is negative, else pages */
+    if (before <= -65536 || before >= 16384) {
+        return EL_DONE;
+    }
+    if (run(c, "PRAGMA cache_size=-65536", NULL, 0, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    c->cache_before = before;
+    return EL_DONE;
+}
+
+/* Takes `rc`, how a commit or a rollback went, and returns it. */
+static int ended(sq_conn *c, int rc) {
+    char sql[48];
+    el_error ignored; /* without memory for this it stays as large */
+    if (c->cache_before != 0 && sqlite3_get_autocommit(c->db)) {
+        el_error_clear(&ignored);
+        snprintf(sql, sizeof sql, "PRAGMA cache_size=%d", c->cache_before);
+        c->cache_before = run(c, sql, NULL, 0, &ignored) == EL_OK ? 0 : c->cache_before;
+    }
+    return rc;
+}
+
 int el_sqlite_transact(el_conn *base, el_txop op, const char *name, el_error *err) {
     sq_conn *c = (sq_conn *)base;
     const char *mode;
@@ -382,9 +418,11 @@ int el_sqlite_transact(el_conn *base, el_txop op, const char *name, el_error *er
         }
         return transact(c, "BEGIN %s", mode, err);
     case EL_TX_COMMIT:
-        return commit(c, err);
+        return ended(c, commit(c, err));
     case EL_TX_ROLLBACK: /* SQLite itself rolls back after some failures */
-        return sqlite3_get_autocommit(c->db) ? EL_OK : run(c, "ROLLBACK", NULL, 0, err);
+        return ended(c, sqlite3_get_autocommit(c->db)
+                            ? EL_OK
+                            : run(c, "ROLLBACK", NULL, 0, err));
     case EL_TX_SAVE:
         return transact(c, "SAVEPOINT \"%w\"", name, err);
     case EL_TX_RELEASE:

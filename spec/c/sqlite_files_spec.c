@@ -64,21 +64,38 @@ static int64_t size_of(const char *path) {
 }
 
 /* Far more than SQLite's own 2 MiB; what is beyond 64 MiB is written before. */
-static void keeps_changes_in_memory(void **state) {
+static void many_rows_stay_in_memory(void **state) {
     (void)state;
     char path[256], wal[256];
     el_conn *c = open_path(in_folder(path, "a.db"), NULL, NULL);
+    el_bulk *none = NULL;
+    el_error err = {0};
     in_folder(wal, "a.db-wal");
     script(c, "CREATE TABLE t (x)");
     script(c, "PRAGMA wal_checkpoint(TRUNCATE)");
-    script(c, "BEGIN");
+    int64_t before = scalar(c, "PRAGMA cache_size");
+    assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);
+    assert_int_equal(scalar(c, "PRAGMA cache_size"), before); /* no transaction */
+    assert_int_equal(driver->transact(c, EL_TX_BEGIN, NULL, &err), EL_OK);
+    assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);
     script(c, "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n "
               "WHERE i < 16384) INSERT INTO t SELECT zeroblob(1000) FROM n");
     assert_int_equal(size_of(wal), 0);
     script(c, "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n "
               "WHERE i < 65536) INSERT INTO t SELECT zeroblob(1000) FROM n");
     assert_true(size_of(wal) > 0);
-    script(c, "COMMIT");
+    assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);
+    assert_int_equal(driver->transact(c, EL_TX_COMMIT, NULL, &err), EL_OK);
+    assert_int_equal(scalar(c, "PRAGMA cache_size"), before);
+    assert_int_equal(driver->transact(c, EL_TX_BEGIN, NULL, &err), EL_OK);
+    assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);
+    assert_int_equal(driver->transact(c, EL_TX_ROLLBACK, NULL, &err), EL_OK);
+    assert_int_equal(scalar(c, "PRAGMA cache_size"), before);
+    script(c, "PRAGMA cache_size=20000");
+    assert_int_equal(driver->transact(c, EL_TX_BEGIN, NULL, &err), EL_OK);
+    assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);
+    assert_int_equal(scalar(c, "PRAGMA cache_size"), 20000);
+    assert_int_equal(driver->transact(c, EL_TX_COMMIT, NULL, &err), EL_OK);
     assert_int_equal(scalar(c, "SELECT count(*) FROM t"), 16384 + 65536);
     el_conn_release(c);
 }
@@ -517,7 +534,7 @@ int main(void) {
 #define SPEC(f) cmocka_unit_test_setup_teardown(f, setup_folder, teardown_folder)
     const struct CMUnitTest tests[] = {
         SPEC(defaults),
-        SPEC(keeps_changes_in_memory),
+        SPEC(many_rows_stay_in_memory),
         SPEC(settings),
         SPEC(wrong_settings_are_refused),
         SPEC(folders_are_made),
