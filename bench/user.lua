@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 local eloquent = require("eloquent")
-local SqlModel, column = eloquent.SqlModel, eloquent.column
+local column = eloquent.column
+local Model = os.getenv("DB_CONNECTION") == "mongo" and eloquent.MongoModel or eloquent.SqlModel
 
-return SqlModel "User" {
+return Model "User" {
     tableName = "users",
     schema = {
         id = column("increments", nil, { primary = true }),

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
--- One workload through eloquent: `eloquent run bench/work.lua WORKLOAD ROWS` on the
--- default connection. Prints seconds, a checksum, the seconds of processor time and the
+-- One workload through eloquent: `eloquent run bench/work.lua WORKLOAD ROWS [TIMES]` on
+-- the default connection. Prints seconds, a checksum, the seconds of processor time and the
 -- peak memory in KiB. The same in C is bench/floor_*.c; what a workload prepares first is
 -- outside its time in both.
 local eloquent = require("eloquent")
@@ -42,16 +42,16 @@ function workloads.hydrate()
     return started, sum
 end
 
-function workloads.find(n)
+function workloads.find(n, times)
     local started, sum = clock(), 0
-    for i = 0, 19999 do
+    for i = 0, (times or 20000) - 1 do
         sum = sum + User:find(i * 7919 % n + 1).age
     end
     return started, sum
 end
 
-function workloads.save()
-    local users = User:orderBy("id"):limit(10000):get()
+function workloads.save(_, times)
+    local users = User:orderBy("id"):limit(times or 10000):get()
     local started = clock()
     eloquent.transaction(function()
         for _, user in ipairs(users) do
@@ -63,9 +63,9 @@ function workloads.save()
     return started, #users
 end
 
-function workloads.query()
+function workloads.query(_, times)
     local started, sum = clock(), 0
-    for i = 0, 19999 do
+    for i = 0, (times or 20000) - 1 do
         local users = User:where("id", ">", i % 1000):where("active", true):orderBy("id"):limit(10):get()
         for _, user in ipairs(users) do
             sum = sum + user.age
@@ -82,8 +82,8 @@ function workloads.stream()
     return started, sum
 end
 
-function workloads.delete()
-    local users = User:orderBy("id"):limit(10000):get()
+function workloads.delete(_, times)
+    local users = User:orderBy("id"):limit(times or 10000):get()
     local started = clock()
     eloquent.transaction(function()
         for _, user in ipairs(users) do
@@ -101,7 +101,7 @@ end
 if arg[1] ~= "start" then
     eloquent.connection():ping() -- the floor's connection is open before its time, too
 end
-local started, sum = workloads[arg[1]](math.tointeger(arg[2]))
+local started, sum = workloads[arg[1]](math.tointeger(arg[2]), math.tointeger(arg[3]))
 local elapsed, cpu = eloquent.clock() - started, os.clock() - cpu_started
 local peak = 0
 -- The whole process is timed for `start`, so it does no more than it must.

@@ -8,6 +8,7 @@ local errors = require("eloquent.core.errors")
 local null = require("eloquent.core.null")
 local objectid = require("eloquent.core.objectid")
 
+local type = type
 local rows = {}
 
 --- The time now, to the millisecond that the server keeps.
@@ -107,27 +108,19 @@ local function numbers(connection, model, n)
     end
 end
 
--- Raises for a row without a value that it has to have.
-local function check_required(model, row, made, i, n)
-    for k = 1, #model._required do
-        local name = model._required[k]
-        local value = row[name]
-        if value == null or value == nil and made[name] == nil then
-            rows.missing(model, name, n > 1 and i or nil)
-        end
-    end
-end
-
--- One look at each row: many of them are more than the processor keeps at hand. Returns how many have no number yet,
--- and the largest that the others have.
+-- One look at each row, as short as it can be: there may be many. Raises for one without a value that it has to have;
+-- returns how many have no number yet, and the largest that the others have.
 local function survey(model, list, made)
-    local name, required = model._counter, model._required[1]
-    local missing, top = 0, nil
-    for i = 1, (name or required) and #list or 0 do
+    local name, required = model._counter, model._required
+    local n, missing, top = #required, 0, nil
+    for i = 1, (name or n > 0) and #list or 0 do
         local row = list[i]
         if type(row) == "table" then
-            if required then
-                check_required(model, row, made, i, #list)
+            for k = 1, n do
+                local value = row[required[k]]
+                if value == null or value == nil and made[required[k]] == nil then
+                    rows.missing(model, required[k], #list > 1 and i or nil)
+                end
             end
             local value = name and row[name]
             if value == nil then
