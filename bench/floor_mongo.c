@@ -143,7 +143,7 @@ static void read_user(const bson_iter_t *at, user *u) {
     enum { COUNT = sizeof names / sizeof *names };
     bson_iter_t it;
     unsigned next = 0;
-    u->bio.p = NULL;
+    *u = (user){0}; /* a field may be missing */
     if (!bson_iter_recurse(at, &it)) {
         give_up("read", "a row is no document");
     }
