@@ -381,7 +381,7 @@ int el_sqlite_bulk_begin(el_bulk **out, el_conn *base, const char *into, int nco
     if (run(c, "PRAGMA cache_size", size, sizeof size, err) != EL_OK) {
         return EL_FAIL;
     }
-    int before = atoi(size); /* KiB where it is negative, else pages */
+    int before = (int)strtol(size, NULL, 10); /* KiB where it is negative, else pages */
     if (before <= -65536 || before >= 16384) {
         return EL_DONE;
     }
