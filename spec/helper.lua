@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
--- What Lua specs share: temporary folders, and running programs to see their status and
--- what they print. Databases are spec/conformance's own business.
+-- What Lua specs share: temporary folders, the servers' variables, and running programs to
+-- see their status and what they print. Connections are spec/conformance's own business.
 
 local helper = {}
 
@@ -57,6 +57,32 @@ end
 ---@return string path
 function helper.binary()
     return os.getenv("EL_BIN") or host.executable
+end
+
+local SQL_KEYS <const> = { "HOST", "PORT", "USER", "PASSWORD", "NAME" }
+
+-- Prefix of the variables that script/servers gives, and of the program's own.
+local SERVERS <const> = {
+    pg = { "EL_SPEC_PG_", "PG_", SQL_KEYS },
+    mysql = { "EL_SPEC_MYSQL_", "DB_", SQL_KEYS },
+    mongo = { "EL_SPEC_MONGO_", "MONGO_", { "URI", "DB" } },
+}
+
+--- Variables of an app that has these servers of script/servers; the first is its default connection.
+---@param ... "pg"|"mysql"|"mongo"
+---@return table<string, string> env  a new one
+function helper.servers(...)
+    local env = { DB_CONNECTION = (...) }
+    for _, name in ipairs({ ... }) do
+        local from, to, keys = table.unpack(SERVERS[name])
+        for _, key in ipairs(keys) do
+            env[to .. key] = assert(
+                os.getenv(from .. key),
+                'no server: script/servers start, then eval "$(script/servers env)"'
+            )
+        end
+    end
+    return env
 end
 
 -- Variables that would change what the program does; specs set what they need.
@@ -144,6 +170,56 @@ function helper.run_code(code, options)
     options.dir = options.dir or helper.tmpdir()
     helper.write(options.dir, "script.lua", code)
     return helper.run({ "run", "script.lua" }, options), options.dir
+end
+
+-- The shell ignores SIGINT for what it starts in the background, so env(1) brings the default back.
+local INTERRUPT <const> = [[
+    BEFORE
+    env --default-signal=INT PROGRAM run script.lua >out &
+    pid=$!
+    tries=0
+    while ! grep -q ready out 2>/dev/null && kill -0 $pid 2>/dev/null && [ $tries -lt 600 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+    sleep PAUSE
+    begun=$(date +%s%N)
+    kill -INT $pid
+    AGAIN
+    (sleep 20 && kill -KILL $pid) 2>/dev/null &
+    wait $pid
+    status=$?
+    kill $! 2>/dev/null
+    echo $(( ($(date +%s%N) - begun) / 1000000 )) >took
+    cat out
+    AFTER
+    exit $status
+]]
+
+--- Runs `code` as script.lua in a new folder, interrupts it (SIGINT, as Ctrl-C does) once it has written "ready",
+--- and waits for its end; 20 seconds later it is killed.
+---@param code string  has to flush what it writes
+---@param options { env: table<string, string>?, before: string?, after: string?, pause: number?, signals: integer? }?
+--- before, after: code of scripts that run before it and after it; pause: seconds from "ready" to the signal, else
+--- none; signals: how many, 0.3 seconds apart, else one
+---@return helper.Result  the script's status, 99 when `before` failed; what all of them wrote
+---@return integer? took  milliseconds from the signal to the script's end; nil when `before` failed
+function helper.interrupt(code, options)
+    options = options or {}
+    local dir = helper.tmpdir()
+    local program = helper.quote(helper.binary())
+    helper.write(dir, "script.lua", code)
+    helper.write(dir, "before.lua", options.before or "")
+    helper.write(dir, "after.lua", options.after or "")
+    local parts = {
+        BEFORE = options.before and program .. " run before.lua || exit 99" or "",
+        PROGRAM = program,
+        PAUSE = tostring(options.pause or 0),
+        AGAIN = ("sleep 0.3; kill -INT $pid; "):rep((options.signals or 1) - 1),
+        AFTER = options.after and program .. " run after.lua" or "",
+    }
+    local r = helper.shell((INTERRUPT:gsub("%f[%w]%u+%f[%W]", parts)), { dir = dir, env = options.env })
+    return r, math.tointeger(tonumber(helper.read(dir .. "/took")))
 end
 
 return helper

@@ -1,64 +1,39 @@
 /* SPDX-License-Identifier: MIT
 **
-** mongo_memory_spec.c - the MongoDB driver when memory runs out, at each of its own calls
-** of malloc in turn: an error of kind noMemory, nothing lost, and it works afterwards.
-** The client library ends the process when it has none, so it keeps the system's.
+** mongo_memory_spec.c - the MongoDB driver when memory runs out: driver_memory.h.  Its
+** client library ends the process when it has none, so it keeps the system's.
 */
 #include "mongo_support.h"
 
-#include "bulk.h"
-#include "failing_malloc.h"
+#include "driver_memory.h"
 
-extern const el_driver *const el_driver_module;
+/* {====== The collection ====== */
 
-static el_conn *conn;
-
-/* {====== The server ====== */
-
-static int open_server(el_conn **out, el_error *err) {
-    el_option options[MAX_OPTIONS];
-    server_options(options, NULL);
-    return el_driver_module->open(out, options, err);
-}
-
-static int open_it(void **state) {
-    el_error err = {0};
-    (void)state;
-    if (open_server(&conn, &err) != EL_OK) {
-        print_error("%s\n", err.message);
-        return 1;
-    }
+static int make_empty(el_error *err) {
+    (void)err;
     empty(conn, "memory_c");
-    return 0;
+    return EL_OK;
 }
 
-static int close_it(void **state) {
-    (void)state;
-    el_conn_release(conn);
-    return 0;
-}
-
-static void still_works(void) {
-    assert_true(conn->open);
-    assert_int_equal(conn->driver->txstate(conn), EL_TX_NONE);
+static void fill(void) {
+    el_bulk *b = NULL;
+    el_error err = {0};
+    int64_t failed;
+    static const char into[] =
+        "{\"insert\":\"memory_c\",\"$fields\":[\"_id\",\"name\",\"doc\"]}";
+    assert_int_equal(conn->driver->bulk_begin(&b, conn, into, 3, &err), EL_OK);
+    for (int i = 1; i <= 700; i++) {
+        el_value row[] = {INT(i), TEXT("a name"), JSON("{\"list\":[1,2,{\"x\":1}]}")};
+        assert_int_equal(conn->driver->bulk_row(b, row, &err), EL_OK);
+    }
+    assert_int_equal(conn->driver->bulk_end(b, true, &failed, &err), EL_OK);
 }
 
 /* }====== */
 
 /* {====== The work ====== */
 
-static int open_and_close(el_error *err) {
-    el_conn *c = NULL;
-    if (open_server(&c, err) != EL_OK) {
-        assert_null(c);
-        return EL_FAIL;
-    }
-    el_conn_release(c);
-    return EL_OK;
-}
-
-/* Runs a command with values of several types, reads all rows; how many in *rows. */
-static int query(const char *text, unsigned flags, int nargs, int *rows, el_error *err) {
+static int query_with_values(const char *text, unsigned flags, int *rows, el_error *err) {
     static const char *const keys[] = {"a", "list", "long enough to be copied elsewhere"};
     el_value parts[] = {INT(1), TEXT("two"), FLT(3)};
     el_iter list = walk_over(NULL, parts, 3);
@@ -70,24 +45,7 @@ static int query(const char *text, unsigned flags, int nargs, int *rows, el_erro
                        STR(EL_DECIMAL, "1234567890.12"),
                        JSON("{\"j\":[1,{\"k\":2.5}]}"),
                        {.type = EL_DOC, .u.nested = &doc}};
-    el_query q = {.sql = text, .len = strlen(text), .flags = flags};
-    el_value out[8];
-    el_stmt *s = NULL;
-    *rows = 0;
-    if (conn->driver->prepare(&s, conn, &q, err) != EL_OK) {
-        assert_null(s);
-        return EL_FAIL;
-    }
-    int rc = conn->driver->execute(s, args, nargs, err);
-    while (rc == EL_OK || rc == EL_ROW) {
-        rc = s->ncolumns > 0 ? conn->driver->fetch(s, err) : EL_DONE;
-        if (rc == EL_ROW) {
-            ++*rows;
-            rc = conn->driver->row(s, out, err) == EL_OK ? EL_ROW : EL_FAIL;
-        }
-    }
-    conn->driver->finalize(s);
-    return rc == EL_DONE ? EL_OK : EL_FAIL;
+    return query(text, flags, args, 6, rows, err);
 }
 
 static const char find[] =
@@ -98,18 +56,8 @@ static const char insert[] =
     "{\"insert\":\"memory_c\",\"documents\":[{\"_id\":?,\"name\":?,\"at\":?,\"price\":?,"
     "\"json\":?,\"doc\":?}]}";
 
-static int read_rows(el_error *err) {
-    int rows;
-    int rc = query(find, 0, 6, &rows, err);
-    assert_true(rc != EL_OK || rows == 700);
-    return rc;
-}
-
-static int stream_rows(el_error *err) {
-    int rows;
-    int rc = query(find, EL_STMT_STREAM, 6, &rows, err);
-    assert_true(rc != EL_OK || rows == 700);
-    return rc;
+static int select_all(unsigned flags, int *rows, el_error *err) {
+    return query_with_values(find, flags, rows, err);
 }
 
 static int take_rows(el_error *err) {
@@ -137,40 +85,31 @@ static int take_rows(el_error *err) {
 /* One whose values no el_value has: they are put into a copy. */
 static int read_special(el_error *err) {
     int rows;
-    return query("{\"find\":\"memory_special\"}", 0, 0, &rows, err);
+    return query("{\"find\":\"memory_special\"}", 0, NOARGS, &rows, err);
+}
+
+static int insert_one(el_error *err) {
+    int ignored;
+    return query_with_values(insert, 0, &ignored, err);
 }
 
 static int write_in_a_transaction(el_error *err) {
-    int ignored;
-    int rc = conn->driver->transact(conn, EL_TX_BEGIN, NULL, err);
-    rc = rc == EL_OK ? query(insert, 0, 6, &ignored, err) : rc;
-    feed();
-    assert_int_equal(conn->driver->transact(conn, EL_TX_ROLLBACK, NULL, NULL), EL_OK);
-    return rc;
+    return in_a_transaction(insert_one, err);
 }
 
 static int break_unique(el_error *err) {
-    el_error e = {0};
-    int ignored;
-    static const char text[] = "{\"insert\":\"memory_c\",\"documents\":[{\"_id\":1}]}";
-    assert_int_equal(query(text, 0, 0, &ignored, &e), EL_FAIL);
-    if (e.kind == EL_ERR_UNIQUE) {
-        assert_string_equal(e.constraint, "_id_");
-        return EL_OK;
+    int rc = break_key("{\"insert\":\"memory_c\",\"documents\":[{\"_id\":1}]}", err);
+    if (rc == EL_OK) {
+        assert_string_equal(err->constraint, "_id_");
     }
-    *err = e;
-    return EL_FAIL;
+    return rc;
 }
 
-static int write_in_bulk(el_error *err) {
+static int insert_many(el_error *err) {
     el_bulk *b = NULL;
     int64_t failed_row;
-    int rc = conn->driver->transact(conn, EL_TX_BEGIN, NULL, err);
-    rc = rc == EL_OK
-             ? conn->driver->bulk_begin(
-                   &b, conn, "{\"insert\":\"memory_c\",\"$fields\":[\"_id\",\"name\"]}",
-                   2, err)
-             : rc;
+    static const char into[] = "{\"insert\":\"memory_c\",\"$fields\":[\"_id\",\"name\"]}";
+    int rc = conn->driver->bulk_begin(&b, conn, into, 2, err);
     for (int i = 0; rc == EL_OK && i < 130; i++) {
         el_value row[] = {INT(5000 + i), TEXT("many")};
         rc = conn->driver->bulk_row(b, row, err);
@@ -178,31 +117,14 @@ static int write_in_bulk(el_error *err) {
     if (b && conn->driver->bulk_end(b, rc == EL_OK, &failed_row, err) != EL_OK) {
         rc = EL_FAIL;
     }
-    feed();
-    assert_int_equal(conn->driver->transact(conn, EL_TX_ROLLBACK, NULL, NULL), EL_OK);
     return rc;
 }
 
+static int write_in_bulk(el_error *err) {
+    return in_a_transaction(insert_many, err);
+}
+
 /* }====== */
-
-static void fill(void) {
-    el_bulk *b = NULL;
-    el_error err = {0};
-    int64_t failed;
-    static const char into[] =
-        "{\"insert\":\"memory_c\",\"$fields\":[\"_id\",\"name\",\"doc\"]}";
-    assert_int_equal(conn->driver->bulk_begin(&b, conn, into, 3, &err), EL_OK);
-    for (int i = 1; i <= 700; i++) {
-        el_value row[] = {INT(i), TEXT("a name"), JSON("{\"list\":[1,2,{\"x\":1}]}")};
-        assert_int_equal(conn->driver->bulk_row(b, row, &err), EL_OK);
-    }
-    assert_int_equal(conn->driver->bulk_end(b, true, &failed, &err), EL_OK);
-}
-
-static void opening(void **state) {
-    (void)state;
-    starve(open_and_close, 3, still_works);
-}
 
 static void reading(void **state) {
     (void)state;
@@ -223,10 +145,4 @@ static void writing(void **state) {
     run(conn, "{\"insert\":\"memory_c\",\"documents\":[{\"_id\":1}]}", NOARGS);
     starve(break_unique, 2, still_works);
     assert_int_equal(count(conn, "memory_c"), 1);
-}
-
-int main(void) {
-#define SPEC(f) cmocka_unit_test_setup_teardown(f, open_it, close_it)
-    const struct CMUnitTest tests[] = {SPEC(opening), SPEC(reading), SPEC(writing)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
 **
-** mysql_memory_spec.c - the MySQL driver when memory runs out: driver_memory.h.
+** mysql_memory_spec.c - the MySQL driver when memory runs out: sql_memory.h.
 */
 #define SPEC_DRIVER "mysql"
 #define SPEC_PREFIX "EL_SPEC_MYSQL_"
@@ -10,4 +10,4 @@
     "AND price <> ?"
 #define INSERT "INSERT INTO memory_c (id, name, at, price) VALUES (?, ?, ?, ?)"
 
-#include "driver_memory.h"
+#include "sql_memory.h"

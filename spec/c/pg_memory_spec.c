@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
 **
-** pg_memory_spec.c - the PostgreSQL driver when memory runs out: driver_memory.h.
+** pg_memory_spec.c - the PostgreSQL driver when memory runs out: sql_memory.h.
 */
 #define SPEC_DRIVER "pg"
 #define SPEC_PREFIX "EL_SPEC_PG_"
@@ -11,4 +11,4 @@
     "AND price <> $4"
 #define INSERT "INSERT INTO memory_c (id, name, at, price) VALUES ($1, $2, $3, $4)"
 
-#include "driver_memory.h"
+#include "sql_memory.h"

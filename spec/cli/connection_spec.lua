@@ -7,18 +7,6 @@ local eloquent = require("eloquent")
 print(eloquent.connection():scalar("SELECT 40 + 2"))
 ]]
 
--- Settings of a server that script/servers started, under the names of an app's .env.
-local function server(from, to)
-    local env = {}
-    for _, key in ipairs({ "HOST", "PORT", "USER", "PASSWORD", "NAME" }) do
-        env[to .. "_" .. key] = assert(
-            os.getenv(("EL_SPEC_%s_%s"):format(from, key)),
-            'no server: script/servers start, then eval "$(script/servers env)"'
-        )
-    end
-    return env
-end
-
 describe("the connection that a script gets", function()
     it("is SQLite in ./storage where nothing is said", function()
         local r, dir = helper.run_code(ask)
@@ -78,10 +66,8 @@ end)
 
 describe("several databases in one script", function()
     it("are open together, each on first use", function()
-        local env = server("PG", "PG")
-        for key, value in pairs(server("MYSQL", "DB")) do
-            env[key] = value
-        end
+        local env = helper.servers("pg", "mysql")
+        env.DB_CONNECTION = nil
         local r = helper.run_code([[
             local eloquent = require("eloquent")
             for _, name in ipairs({ "pg", "mysql", "sqlite" }) do
@@ -105,36 +91,20 @@ describe("Ctrl-C", function()
     }
     for name, sql in pairs(statements) do
         it("cancels the statement that runs on " .. name, function()
-            local env = name == "pg" and server("PG", "PG") or name == "mysql" and server("MYSQL", "DB") or {}
-            env.DB_CONNECTION = name
-            local dir = helper.tmpdir()
-            helper.write(dir, "script.lua", ([[
+            local env = name == "sqlite" and { DB_CONNECTION = name } or helper.servers(name)
+            local r = helper.interrupt(([[
                 local db = require("eloquent").connection()
                 db:scalar("SELECT 1")
                 print("ready")
                 io.stdout:flush()
                 db:scalar(%q)
-            ]]):format(sql))
-            local r = helper.shell(([[
-                env --default-signal=INT %s run script.lua >out &
-                pid=$!
-                while ! grep -q ready out 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.05; done
-                sleep 0.3
-                kill -INT $pid
-                (sleep 20 && kill -KILL $pid) 2>/dev/null &
-                wait $pid
-                status=$?
-                kill $! 2>/dev/null
-                exit $status
-            ]]):format(helper.quote(helper.binary())), { dir = dir, env = env })
+            ]]):format(sql), { env = env, pause = 0.3 })
             assert.equal("interrupted at script.lua:5\n", r.stderr)
             assert.equal(130, r.status)
         end)
 
         it("undoes the transaction, and the server works on nothing more: " .. name, function()
-            local env = name == "pg" and server("PG", "PG") or name == "mysql" and server("MYSQL", "DB") or {}
-            env.DB_CONNECTION = name
-            local dir = helper.tmpdir()
+            local env = name == "sqlite" and { DB_CONNECTION = name } or helper.servers(name)
             local busy = {
                 pg = "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(6%'"
                     .. " and pid <> pg_backend_pid()",
@@ -142,13 +112,13 @@ describe("Ctrl-C", function()
                     .. " and id <> connection_id()",
                 sqlite = "select 0",
             }
-            helper.write(dir, "before.lua", [[
+            local before = [[
                 local db = require("eloquent").connection()
                 db:script("drop table if exists interrupted_spec")
                 db:script("create table interrupted_spec (n integer)")
                 db:execute("insert into interrupted_spec values (1)")
-            ]])
-            helper.write(dir, "script.lua", ([[
+            ]]
+            local code = ([[
                 local db = require("eloquent").connection()
                 db:transaction(function()
                     db:execute("insert into interrupted_spec values (2)")
@@ -156,8 +126,8 @@ describe("Ctrl-C", function()
                     io.stdout:flush()
                     db:scalar(%q)
                 end)
-            ]]):format(sql))
-            helper.write(dir, "after.lua", ([[
+            ]]):format(sql)
+            local after = ([[
                 local db = require("eloquent").connection()
                 local clock = require("eloquent").clock
                 local started = clock()
@@ -165,23 +135,10 @@ describe("Ctrl-C", function()
                 db:execute("insert into interrupted_spec values (3)") -- no lock is left
                 print(db:scalar("select sum(n) from interrupted_spec"), clock() - started < 5)
                 db:script("drop table interrupted_spec")
-            ]]):format(busy[name]))
-            local r = helper.shell(([[
-                %s run before.lua || exit 99
-                env --default-signal=INT %s run script.lua >out &
-                pid=$!
-                while ! grep -q ready out 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.05; done
-                sleep 0.3
-                kill -INT $pid
-                (sleep 20 && kill -KILL $pid) 2>/dev/null &
-                wait $pid
-                status=$?
-                kill $! 2>/dev/null
-                %s run after.lua
-                exit $status
-            ]]):gsub("%%s", function() return helper.quote(helper.binary()) end), { dir = dir, env = env })
+            ]]):format(busy[name])
+            local r = helper.interrupt(code, { before = before, after = after, env = env, pause = 0.3 })
             assert.matches("^interrupted at script%.lua:[26]\n$", r.stderr) -- the statement, or its transaction
-            assert.equal("4\ttrue\n", r.stdout)
+            assert.equal("ready\n4\ttrue\n", r.stdout)
             assert.equal(130, r.status)
         end)
     end

@@ -16,14 +16,8 @@ local prefixes <const> = { pg = "PG", mysql = "DB" }
 
 -- Settings of a server that script/servers started, with changes.
 local function server(name, changes)
-    local env = { DB_CONNECTION = name }
-    for _, key in ipairs({ "HOST", "PORT", "USER", "PASSWORD", "NAME" }) do
-        env[prefixes[name] .. "_" .. key] = assert(
-            os.getenv(("EL_SPEC_%s_%s"):format(name:upper(), key)),
-            'no server: script/servers start, then eval "$(script/servers env)"'
-        )
-    end
-    for key, value in pairs(changes or {}) do
+    local env = helper.servers(name)
+    for key, value in pairs(changes) do
         env[prefixes[name] .. "_" .. key] = value
     end
     return env
@@ -109,10 +103,7 @@ end)
 describe("models on two engines", function()
     it("are read and written in one script, whatever the default is", function()
         for _, default in ipairs({ "sqlite", "pg", "mysql" }) do
-            local env = server("pg")
-            for key, value in pairs(server("mysql")) do
-                env[key] = value
-            end
+            local env = helper.servers("pg", "mysql")
             env.DB_CONNECTION = default
             local r = helper.run_code([[
                 local eloquent = require("eloquent")

@@ -77,15 +77,8 @@ describe("eloquent doctor", function()
 
     -- The servers of script/servers.
     for name, prefix in pairs({ pg = "PG", mysql = "DB" }) do
-        local spec_prefix = name == "pg" and "EL_SPEC_PG_" or "EL_SPEC_MYSQL_"
         it("reaches a " .. name .. " server and names its version and zone", function()
-            local env = { DB_CONNECTION = name }
-            for _, key in ipairs({ "HOST", "PORT", "USER", "PASSWORD", "NAME" }) do
-                env[prefix .. "_" .. key] = assert(
-                    os.getenv(spec_prefix .. key),
-                    "no server: script/servers start, then eval \"$(script/servers env)\""
-                )
-            end
+            local env = helper.servers(name)
             local r, _, found = ask(env)
             assert.equal(0, r.status)
             assert.equal("works", found[name].state)
@@ -104,14 +97,8 @@ describe("eloquent doctor", function()
 
     -- Variables of an app that has all four stores.
     local function all_stores()
-        local env = { DB_CONNECTION = "sqlite", SQLITE_PATH = ":memory:" }
-        for prefix, from in pairs({ PG = "EL_SPEC_PG_", DB = "EL_SPEC_MYSQL_" }) do
-            for _, key in ipairs({ "HOST", "PORT", "USER", "PASSWORD", "NAME" }) do
-                env[prefix .. "_" .. key] = os.getenv(from .. key)
-            end
-        end
-        env.MONGO_URI = assert(os.getenv("EL_SPEC_MONGO_URI"), "no server: script/servers start")
-        env.MONGO_DB = os.getenv("EL_SPEC_MONGO_DB")
+        local env = helper.servers("pg", "mysql", "mongo")
+        env.DB_CONNECTION, env.SQLITE_PATH = "sqlite", ":memory:"
         return env
     end
 
@@ -222,14 +209,7 @@ describe("eloquent doctor", function()
     end)
 
     it("reaches a MongoDB server and says whether it has transactions", function()
-        local env = {
-            DB_CONNECTION = "mongo",
-            MONGO_DB = "eloquent_spec",
-            MONGO_URI = assert(
-                os.getenv("EL_SPEC_MONGO_URI"),
-                "no server: script/servers start, then eval \"$(script/servers env)\""
-            ),
-        }
+        local env = helper.servers("mongo")
         local r, _, found = ask(env)
         assert.equal(0, r.status)
         assert.equal("works", found.mongo.state)

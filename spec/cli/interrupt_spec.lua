@@ -2,26 +2,7 @@
 
 local helper = require("spec.helper")
 
--- Runs a script and sends SIGINT once it has written "ready"; the shell ignores SIGINT
--- for what it starts in the background, so env(1) brings the default back.
-local function interrupt(code, signals)
-    local dir = helper.tmpdir()
-    helper.write(dir, "script.lua", code)
-    return helper.shell(([[
-        env --default-signal=INT %s run script.lua >out &
-        pid=$!
-        tries=0
-        while ! grep -q ready out 2>/dev/null && [ $tries -lt 200 ]; do
-            sleep 0.05
-            tries=$((tries + 1))
-        done
-        for i in %s; do kill -INT $pid; sleep 0.3; done
-        wait $pid
-        status=$?
-        cat out
-        exit $status
-    ]]):format(helper.quote(helper.binary()), signals or "1"), { dir = dir })
-end
+local interrupt = helper.interrupt
 
 local ready = 'io.write("ready\\n") io.stdout:flush()\n'
 
@@ -145,7 +126,7 @@ describe("Ctrl-C", function()
     end)
 
     it("twice ends a script that catches everything", function()
-        local r = interrupt(ready .. "while true do pcall(function() while true do end end) end", "1 2")
+        local r = interrupt(ready .. "while true do pcall(function() while true do end end) end", { signals = 2 })
         assert.equal(130, r.status)
     end)
 end)

@@ -60,41 +60,20 @@ numbers:insertOne({ _id = "after" })
 describe("Ctrl-C while MongoDB works", function()
     for _, command in ipairs({ "find", "getMore", "aggregate", "update", "commitTransaction" }) do
         it("ends the script with 130, at once: " .. command, function()
-            local dir = helper.tmpdir()
-            helper.write(dir, "before.lua", (BEFORE:gsub("COMMAND", '"' .. command .. '"')))
-            helper.write(dir, "after.lua", AFTER)
-            helper.write(dir, "script.lua", (SCRIPT:gsub("COMMAND", command)))
-            local uri = assert(os.getenv("EL_SPEC_MONGO_URI"), "no server: script/servers start")
-            local binary = helper.quote(helper.binary())
-            local r = helper.shell(([[
-                BINARY run before.lua || exit 99
-                MONGO_URI=$MONGO_URI/?appName=interrupted env --default-signal=INT BINARY run script.lua >out &
-                pid=$!
-                while ! grep -q ready out 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.05; done
-                sleep 0.2
-                begun=$(date +%s%N)
-                kill -INT $pid
-                (sleep 20 && kill -KILL $pid) 2>/dev/null &
-                wait $pid
-                status=$?
-                kill $! 2>/dev/null
-                echo $(( ($(date +%s%N) - begun) / 1000000 ))
-                BINARY run after.lua
-                exit $status
-            ]]):gsub("BINARY", function() return binary end), {
-                dir = dir,
-                env = {
-                    DB_CONNECTION = "mongo",
-                    MONGO_URI = uri,
-                    MONGO_DB = os.getenv("EL_SPEC_MONGO_DB"),
-                    NUMBERS = "interrupted" .. os.time() .. command, -- an earlier run may have left its locks
-                },
+            local env = helper.servers("mongo")
+            env.MONGO_URI = env.MONGO_URI .. "/?appName=interrupted"
+            env.NUMBERS = "interrupted" .. os.time() .. command -- an earlier run may have left its locks
+            local r, took = helper.interrupt(SCRIPT:gsub("COMMAND", command), {
+                before = BEFORE:gsub("COMMAND", '"' .. command .. '"'),
+                after = AFTER,
+                env = env,
+                pause = 0.2,
             })
             assert.matches("^interrupted at script%.lua:%d+\n$", r.stderr)
             assert.equal(130, r.status)
-            local took, committed = r.stdout:match("^(%d+)\n0\t0\t([01])\n$")
-            assert(took, r.stdout)
-            assert.is_true(tonumber(took) < 2500)
+            local committed = r.stdout:match("^ready\n0\t0\t([01])\n$")
+            assert(committed, r.stdout)
+            assert.is_true(took < 2500)
             assert.is_true(committed == "0" or command == "commitTransaction") -- nobody knows of a commit
         end)
     end

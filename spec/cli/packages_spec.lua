@@ -157,22 +157,10 @@ for _, name in ipairs({ "package_tag", "tags", "dependencies", "packages", "main
 end
 ]]
 
--- Settings of a server that script/servers started, under the names of an app's .env.
-local function server(connection, from, to)
-    local env = { DB_CONNECTION = connection }
-    for _, key in ipairs({ "HOST", "PORT", "USER", "PASSWORD", "NAME" }) do
-        env[to .. "_" .. key] = assert(
-            os.getenv(("EL_SPEC_%s_%s"):format(from, key)),
-            'no server: script/servers start, then eval "$(script/servers env)"'
-        )
-    end
-    return env
-end
-
 local engines <const> = {
     { title = "SQLite", env = function() return {} end },
-    { title = "PostgreSQL", env = function() return server("pg", "PG", "PG") end },
-    { title = "MySQL/MariaDB", env = function() return server("mysql", "MYSQL", "DB") end },
+    { title = "PostgreSQL", env = function() return helper.servers("pg") end },
+    { title = "MySQL/MariaDB", env = function() return helper.servers("mysql") end },
 }
 
 -- Text without what time it took.

@@ -11,14 +11,10 @@ describe("examples/places", function()
     local dir, env
 
     setup(function()
-        assert(os.getenv("EL_SPEC_MONGO_URI"), "no server: run script/servers start")
         dir = helper.tmpdir()
-        env = {
-            DB_CONNECTION = "sqlite",
-            SQLITE_PATH = dir .. "/places.sqlite",
-            MONGO_URI = os.getenv("EL_SPEC_MONGO_URI"),
-            MONGO_DB = "eloquent_places",
-        }
+        env = helper.servers("mongo")
+        env.DB_CONNECTION, env.SQLITE_PATH = "sqlite", dir .. "/places.sqlite"
+        env.MONGO_DB = "eloquent_places"
         local result = helper.run_code(
             "require('eloquent').connection('mongo'):command{ dropDatabase = 1 }", { env = env })
         assert.equal(0, result.status, result.stderr)

@@ -7,19 +7,7 @@ local eloquent = require("eloquent")
 local engines = require("spec.conformance.engines")
 
 local column, null = eloquent.column, eloquent.null
-local failure = engines.failure
-
--- How many statements `fn` runs on the connection.
-local function statements(db, fn)
-    local seen = {}
-    db:listen(function(statement)
-        seen[#seen + 1] = statement.sql
-    end)
-    local ok, why = pcall(fn)
-    db:listen(nil)
-    assert(ok, tostring(why))
-    return seen
-end
+local failure, statements = engines.failure, engines.statements
 
 engines.suite("crud", function(engine)
     local it = engine.it

@@ -15,14 +15,7 @@ engines.only("documents", "mongo", function(engine)
     local db = engine:db()
 
     local function statements(fn)
-        local seen = {}
-        db:listen(function(statement)
-            seen[#seen + 1] = statement.sql
-        end)
-        local ok, why = pcall(fn)
-        db:listen(nil)
-        assert(ok, tostring(why))
-        return seen
+        return engines.statements(db, fn)
     end
 
     -- {{{ keys

@@ -276,6 +276,26 @@ function engines.only(suite, name, body)
     run(suite, name, options, missing, {}, body)
 end
 
+--- Runs `fn` and returns what a listener of the connection hears of meanwhile.
+---@param db eloquent.Connection
+---@param fn fun()
+---@param pick? fun(statement: table): any  what is kept of a statement, nil: nothing; else its text
+---@return any[]
+function engines.statements(db, fn, pick)
+    local seen = {}
+    db:listen(function(statement)
+        if pick then
+            seen[#seen + 1] = pick(statement)
+        else
+            seen[#seen + 1] = statement.sql
+        end
+    end)
+    local ok, why = pcall(fn)
+    db:listen(nil)
+    assert(ok, tostring(why))
+    return seen
+end
+
 --- Runs `fn`, which has to raise an error object, and returns that.
 ---@param fn fun()
 ---@return eloquent.Error

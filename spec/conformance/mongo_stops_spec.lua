@@ -228,44 +228,22 @@ describe("a MongoDB server that stops", function()
     end)
 
     it("frozen under a script that is interrupted: it ends with 130, in seconds", function()
-        local dir = helper.tmpdir()
-        helper.write(dir, "script.lua", [[
+        local r, took = helper.interrupt(([[
             local eloquent = require("eloquent")
             local db = eloquent.connection()
             db:ping()
+            os.execute("kill -STOP %s")
             print("ready")
             io.stdout:flush()
-            io.stdin:read("l")
             db:collection("rows"):find({})
-        ]])
-        local r = helper.shell(([[
-            mkfifo go
-            env --default-signal=INT %s run script.lua <go >out 2>err &
-            pid=$!
-            exec 3>go
-            tries=0
-            while ! grep -q ready out 2>/dev/null && [ $tries -lt 200 ]; do
-                sleep 0.05
-                tries=$((tries + 1))
-            done
-            kill -STOP %s
-            echo >&3
-            sleep 0.3
-            kill -INT $pid
-            begun=$(date +%%s%%N)
-            wait $pid
-            status=$?
-            kill -CONT %s
-            cat err
-            echo $(( ($(date +%%s%%N) - begun) / 1000000 ))
-            exit $status
-        ]]):format(helper.quote(helper.binary()), server.pid, server.pid), {
-            dir = dir,
+        ]]):format(server.pid), {
             env = { DB_CONNECTION = "mongo", MONGO_URI = server.uri .. "/?connectTimeoutMS=700", MONGO_DB = "stops" },
+            pause = 0.3,
         })
+        server:thaw()
         assert.equal(130, r.status, r.stdout .. r.stderr)
-        assert.matches("interrupted at script.lua:7", r.stdout, 1, true)
-        assert.is_true(tonumber(r.stdout:match("(%d+)\n$")) < 5000)
+        assert.matches("interrupted at script.lua:7", r.stderr, 1, true)
+        assert.is_true(took < 5000)
         assert.equal(3001, Row:count())
     end)
 end)

@@ -58,6 +58,13 @@ function values.forms_and_null(value)
     return list
 end
 
+local function refuse(name, wanted, value)
+    return errors.raise({
+        kind = "value",
+        message = ("%s expects %s, got a %s"):format(name, wanted, type(value)),
+    })
+end
+
 --- A whole number of a key that counts up; what is an object id stays one.
 ---@param name string  of the column, for messages
 function values.counted(name)
@@ -69,10 +76,7 @@ function values.counted(name)
         elseif objectid.is(value) or is_hex(value) then
             return value
         end
-        return errors.raise({
-            kind = "value",
-            message = ("%s expects an integer or an objectid, got a %s"):format(name, type(value)),
-        })
+        return refuse(name, "an integer or an objectid", value)
     end
     return one
 end
@@ -85,10 +89,7 @@ function values.object_id(name)
         if objectid.is(id) then
             return id
         end
-        return errors.raise({
-            kind = "value",
-            message = ("%s expects an objectid or its 24 hexadecimal digits, got a %s"):format(name, type(value)),
-        })
+        return refuse(name, "an objectid or its 24 hexadecimal digits", value)
     end
 end
 
