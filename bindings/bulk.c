@@ -15,6 +15,7 @@ enum {
     INTO_ARG,
     COLUMNS_ARG,
     FILLS_ARG,
+    RULES_ARG,
     ROWS_ARG,
     FROM_ARG,
     MOST_ARG
@@ -27,7 +28,12 @@ typedef struct field {
     size_t len;
     int slot;    /* of the shape; -1: no shape */
     bool filled; /* rows without it get the column's entry in the list of fills */
+    int rule;    /* of those below: what a row of these may not have there */
 } field;
+
+enum { NO_RULE, NO_NULL, NO_VALUE };
+
+static const char *const rule_names[] = {"any", "not null", "not named", NULL};
 
 /* Rows on their way. */
 typedef struct walk {
@@ -129,6 +135,11 @@ static void fill(lua_State *L, walk *w, int i) {
     take_value(L, w, i);
 }
 
+/* Whether the value that a row has for column i makes it a row of another kind. */
+static bool breaks_rule(const walk *w, int i) {
+    return w->fields[i].rule == NO_VALUE || w->values[i].type == EL_NULL;
+}
+
 /*
 ** Reads the row at the top; false when its columns are others.  Its values stay on the
 ** stack until the driver lets go of them.
@@ -145,21 +156,26 @@ static bool read_row(lua_State *L, walk *w) {
         int key = lua_gettop(L) - 1;
         w->order[found++] = i;
         take_value(L, w, i);
+        if (w->fields[i].rule != NO_RULE && breaks_rule(w, i)) {
+            return false;
+        }
         if (el_type_has_bytes(w->values[i].type) || w->values[i].type >= EL_LIST) {
             lua_rotate(L, key, -1);
         } else {
             lua_settop(L, key);
         }
     }
-    for (int i = 0; found < w->n && i < w->n; i++) {
-        if (w->seen_in[i] != w->row && !w->fields[i].filled) {
-            return false;
+    int given = found;
+    for (int i = 0; found < w->n; i++) {
+        if (w->seen_in[i] != w->row) {
+            if (!w->fields[i].filled) {
+                return false;
+            }
+            w->order[found++] = i;
         }
     }
-    for (int i = 0; found < w->n && i < w->n; i++) {
-        if (w->seen_in[i] != w->row) {
-            fill(L, w, i);
-        }
+    while (found > given) {
+        fill(L, w, w->order[--found]);
     }
     return true;
 }
@@ -246,8 +262,10 @@ static void read_fields(lua_State *L, walk *w) {
         if (w->shape && f->slot < 0) {
             elL_unknown_column(L, SHAPE_ARG, w->shape, f->name);
         }
-        f->filled = lua_rawgeti(L, FILLS_ARG, i + 1) > LUA_TBOOLEAN;
-        lua_pop(L, 2);
+        f->filled = lua_rawgeti(L, FILLS_ARG, i + 1) != LUA_TNIL;
+        lua_rawgeti(L, RULES_ARG, i + 1);
+        f->rule = luaL_checkoption(L, -1, rule_names[NO_RULE], rule_names);
+        lua_pop(L, 3);
     }
 }
 
@@ -264,6 +282,7 @@ static void prepare(lua_State *L, walk *w) {
     w->by_type = *lua_tostring(L, INTO_ARG) == '{' ? ELL_BY_TYPE_OR_TABLE : ELL_BY_TYPE;
     luaL_checktype(L, COLUMNS_ARG, LUA_TTABLE);
     luaL_checktype(L, FILLS_ARG, LUA_TTABLE);
+    luaL_checktype(L, RULES_ARG, LUA_TTABLE);
     luaL_checktype(L, ROWS_ARG, LUA_TTABLE);
     w->first = w->row = luaL_checkinteger(L, FROM_ARG);
     size_t n = lua_rawlen(L, COLUMNS_ARG);
@@ -279,11 +298,12 @@ static void prepare(lua_State *L, walk *w) {
 }
 
 /*
-** conn:bulk(shape|nil, into, columns, fills, rows, from, rows_per_statement) -> done
+** conn:bulk(shape|nil, into, columns, fills, rules, rows, from, rows_per_statement) -> done
 **
 ** Writes rows[from], rows[from + 1] and so on as long as they have exactly these columns,
 ** but for those that `fills` has a value (or a function that makes one) for at the same
-** place.  Returns how many were written.
+** place.  Where `rules` has "not null" a row with NULL ends it, where it has "not named"
+** one that has that column itself.  Returns how many were written.
 */
 static int conn_bulk(lua_State *L) {
     walk w;

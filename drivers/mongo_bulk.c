@@ -9,15 +9,27 @@
 
 #include "mongo_driver.h"
 
-enum { BATCH_BYTES = 4 * 1024 * 1024 };
+enum { BATCH_BYTES = 4 * 1024 * 1024, SHORT_NAME = 16 };
+
+/* A field of the documents. */
+typedef struct mg_name {
+    char start[SHORT_NAME]; /* of the path and its NUL */
+    const char *path;
+    size_t size; /* with its NUL */
+    int column;  /* whose value it has */
+} mg_name;
 
 typedef struct mg_bulk {
     el_bulk base;
     char *into;
     mg_text *text;
+    mg_name *names;
+    int nnames;
     mg_buf docs;        /* the command as far as it is written */
     size_t start, list; /* where it and its array begin in `docs` */
     int count;
+    char index[MG_INDEX_SIZE]; /* `count` in digits, and NUL, at the end of it */
+    int digit;                 /* the first of them */
     int64_t sent; /* documents of earlier commands */
 } mg_bulk;
 
@@ -26,6 +38,7 @@ static void free_bulk(mg_bulk *b) {
         el_mg_text_drop(b->text);
     }
     el_mg_buf_release(&b->docs);
+    free(b->names);
     el_conn_release(b->base.conn);
     free(b->into);
     free(b);
@@ -40,6 +53,8 @@ static int begin_batch(mg_bulk *b, el_error *err) {
     out->n--; /* the end, for now */
     b->start = 0;
     b->count = 0;
+    b->digit = MG_INDEX_SIZE - 2;
+    memcpy(b->index + b->digit, "0", 2);
     if (el_mg_put_key(out, MG_ARRAY, "documents", 9, err) != EL_OK) {
         return EL_FAIL;
     }
@@ -69,6 +84,29 @@ static int check_command(const mg_text *t, int ncolumns, el_error *err) {
     return EL_OK;
 }
 
+static void add_name(mg_bulk *b, const char *path, int column) {
+    mg_name *name = &b->names[b->nnames++];
+    size_t size = strlen(path) + 1;
+    *name = (mg_name){.path = path, .size = size, .column = column};
+    memcpy(name->start, path, size < SHORT_NAME ? size : SHORT_NAME);
+}
+
+/* A column whose value another field takes where it isn't there is written to both. */
+static int list_names(mg_bulk *b, el_error *err) {
+    b->names = calloc(2 * (size_t)b->text->nfields, sizeof *b->names);
+    if (!b->names) {
+        return el_fail(err, EL_ERR_NOMEM, 0, "no memory for rows");
+    }
+    for (int i = 0; i < b->text->nfields; i++) {
+        const mg_field *f = &b->text->fields[i];
+        if (f->instead) {
+            add_name(b, f->instead, i);
+        }
+        add_name(b, f->path, i);
+    }
+    return EL_OK;
+}
+
 int el_mg_bulk_begin(el_bulk **out, el_conn *c, const char *into, int ncolumns,
                      el_error *err) {
     mg_bulk *b = calloc(1, sizeof *b);
@@ -85,7 +123,8 @@ int el_mg_bulk_begin(el_bulk **out, el_conn *c, const char *into, int ncolumns,
         return el_fail(err, EL_ERR_NOMEM, 0, "no memory for rows");
     }
     if (el_mg_text_new(&b->text, into, strlen(into), err) != EL_OK ||
-        check_command(b->text, ncolumns, err) != EL_OK || begin_batch(b, err) != EL_OK) {
+        check_command(b->text, ncolumns, err) != EL_OK || list_names(b, err) != EL_OK ||
+        begin_batch(b, err) != EL_OK) {
         free_bulk(b);
         return EL_FAIL;
     }
@@ -124,11 +163,35 @@ static int send_batch(mg_bulk *b, el_error *err) {
     return rc == EL_OK ? begin_batch(b, err) : rc;
 }
 
+static void count_row(mg_bulk *b) {
+    int i = MG_INDEX_SIZE - 2;
+    b->count++;
+    for (; i >= b->digit && b->index[i] == '9'; i--) {
+        b->index[i] = '0';
+    }
+    if (i < b->digit) {
+        b->index[i] = '0';
+        b->digit = i;
+    }
+    b->index[i]++;
+}
+
+/* Room for `n` bytes at the end, which are not part of it yet. */
+static unsigned char *room_for(mg_buf *out, size_t n) {
+    if (n > out->max - out->n) {
+        if (!el_mg_more(out, n, NULL)) {
+            return NULL;
+        }
+        out->n -= n;
+    }
+    return out->p + out->n;
+}
+
 /*
 ** A common value as an element, written in one piece: most of a row is of these.  False
 ** for others, and for what can't be written.
 */
-static bool put_plain(mg_buf *out, const char *name, size_t len, const el_value *v) {
+static bool put_plain(mg_buf *out, const mg_name *name, const el_value *v) {
     uint64_t bits = 0;
     size_t size = 8, text = 0;
     unsigned type;
@@ -170,44 +233,55 @@ static bool put_plain(mg_buf *out, const char *name, size_t len, const el_value 
     default:
         return false;
     }
-    unsigned char *p = el_mg_more(out, 1 + len + 1 + size + text, NULL);
+    /* Name and number are stored whole, and what comes next covers what is not theirs. */
+    unsigned char *p = room_for(out, 1 + name->size + SHORT_NAME + sizeof bits + text);
     if (!p) {
         return false;
     }
-    bits = htole64(bits);
-    *p = (unsigned char)type;
-    memcpy(p + 1, name, len + 1);
-    memcpy(p + len + 2, &bits, size);
-    if (text > 0) {
-        memcpy(p + len + 6, v->u.s.p, text - 1);
-        p[len + 5 + text] = '\0';
+    *p++ = (unsigned char)type;
+    if (name->size <= SHORT_NAME) {
+        memcpy(p, name->start, SHORT_NAME);
+    } else {
+        memcpy(p, name->path, name->size);
     }
+    p += name->size;
+    bits = htole64(bits);
+    memcpy(p, &bits, sizeof bits);
+    p += size;
+    if (text > 0) {
+        memcpy(p, v->u.s.p, text - 1);
+        p[text - 1] = '\0';
+        p += text;
+    }
+    out->n = (size_t)(p - out->p);
     return true;
 }
 
-static int put_field(mg_buf *out, const char *name, size_t len, const el_value *v,
-                     el_error *err) {
-    return put_plain(out, name, len, v) ||
-                   el_mg_put_value(out, name, len, v, 1, err) == EL_OK
+static int put_field(mg_buf *out, const mg_name *name, const el_value *v, el_error *err) {
+    size_t len = name->size - 1;
+    return put_plain(out, name, v) ||
+                   el_mg_put_value(out, name->path, len, v, 1, err) == EL_OK
                ? EL_OK
-               : el_mg_failed_at(name, len, err);
+               : el_mg_failed_at(name->path, len, err);
 }
 
 /* The values of a row as one document at the end. */
 static int put_row(mg_bulk *b, const el_value *values, el_error *err) {
     mg_buf *out = &b->docs;
-    char key[MG_INDEX_SIZE];
-    size_t at, n = el_mg_index(key, (size_t)b->count);
-    if (el_mg_put_key(out, MG_DOC, key, n, err) != EL_OK ||
-        el_mg_open_doc(out, &at, err) != EL_OK) {
+    size_t at, digits = (size_t)(MG_INDEX_SIZE - b->digit);
+    unsigned char *p = el_mg_more(out, 1 + digits, err);
+    if (!p) {
         return EL_FAIL;
     }
-    for (int i = 0; i < b->base.ncolumns; i++) {
-        const mg_field *f = &b->text->fields[i];
-        out->arg = i + 1;
-        if ((f->instead &&
-             put_field(out, f->instead, strlen(f->instead), &values[i], err) != EL_OK) ||
-            put_field(out, f->path, f->len, &values[i], err) != EL_OK) {
+    *p = MG_DOC;
+    memcpy(p + 1, b->index + b->digit, digits);
+    if (el_mg_open_doc(out, &at, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    for (int i = 0; i < b->nnames; i++) {
+        const mg_name *name = &b->names[i];
+        out->arg = name->column + 1;
+        if (put_field(out, name, &values[name->column], err) != EL_OK) {
             return EL_FAIL;
         }
     }
@@ -240,7 +314,7 @@ int el_mg_bulk_row(el_bulk *base, const el_value *values, el_error *err) {
             return EL_FAIL;
         }
     }
-    b->count++;
+    count_row(b);
     bool full = b->docs.n >= BATCH_BYTES || b->count >= c->max_batch;
     return full ? send_batch(b, err) : EL_OK;
 }

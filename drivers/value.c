@@ -362,26 +362,32 @@ static size_t sequence_length(const unsigned char *p, size_t left) {
     return 0;
 }
 
+/* Most texts are, which takes eight bytes a step; the last step may read some twice. */
+static bool is_ascii(const unsigned char *p, size_t n) {
+    uint64_t word, high = 0;
+    if (n < sizeof word) {
+        for (size_t i = 0; i < n; i++) {
+            high |= p[i];
+        }
+        return high < 0x80;
+    }
+    for (size_t i = 0; i + sizeof word < n; i += sizeof word) {
+        memcpy(&word, p + i, sizeof word);
+        if (word & UINT64_C(0x8080808080808080)) {
+            return false;
+        }
+    }
+    memcpy(&word, p + n - sizeof word, sizeof word);
+    return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool el_utf8_valid(const char *text, size_t n) {
     const unsigned char *p = (const unsigned char *)text;
-    size_t i = 0;
-    while (i < n) {
-        uint64_t word;
-        while (n - i >= sizeof word) { /* eight bytes of ASCII a step */
-            memcpy(&word, p + i, sizeof word);
-            if (word & UINT64_C(0x8080808080808080)) {
-                break;
-            }
-            i += sizeof word;
-        }
-        if (i == n) {
-            break;
-        }
-        if (p[i] < 0x80) {
-            i++;
-            continue;
-        }
-        size_t len = sequence_length(p + i, n - i);
+    if (is_ascii(p, n)) {
+        return true;
+    }
+    for (size_t i = 0; i < n;) {
+        size_t len = p[i] < 0x80 ? 1 : sequence_length(p + i, n - i);
         if (len == 0) {
             return false;
         }

@@ -150,7 +150,7 @@ static const struct {
     {"connect without closing",
      "connection.open('other', 'sqlite', { path = ':memory:' })"},
     {"bulk",
-     "conn:bulk(s, 't (id, name)', { 'id', 'name' }, {}, { { id = 200, name = 'a' },\n"
+     "conn:bulk(s, 't (id, name)', { 'id', 'name' }, {}, {}, { { id = 200, name = 'a' },\n"
      "{ id = 201, name = 'b' }, { id = 202, name = 'c' } }, 1, 2)"},
 };
 

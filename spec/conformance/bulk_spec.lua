@@ -109,24 +109,13 @@ engines.suite("bulk", function(engine)
         return rows
     end
 
-    -- The statements that `fn` runs, but for those that begin and end transactions.
-    local function statements(fn)
-        local seen = {}
-        db:listen(function(statement)
-            if statement.sql:lower():find("into ", 1, true) or statement.sql:find("^COPY")
-                or statement.sql:find('^{"insert"') then
-                seen[#seen + 1] = statement
-            end
-        end)
-        local ok, why = pcall(fn)
-        db:listen(nil)
-        assert(ok, tostring(why))
-        return seen
-    end
-
     it("many rows take one way, which a listener hears of once", function()
-        local seen = statements(function()
+        local seen = engines.statements(db, function()
             assert.equal(777, Item:insert(many(777)))
+        end, function(statement) -- not those that begin and end transactions
+            local sql = statement.sql
+            local writes = sql:lower():find("into ", 1, true) or sql:find("^COPY") or sql:find('^{"insert"')
+            return writes and statement or nil
         end)
         assert.equal(1, #seen)
         assert.equal(777, seen[1].rows)
@@ -249,6 +238,78 @@ engines.suite("bulk", function(engine)
         end
         assert.equal("s11", Stamped:find("01ARZ3NDEKTSV4RRFFQ69G5FAV").code)
         assert.equal("2001-01-01T00:00:00Z", tostring(Stamped:findOneBy("code", "s10").created_at))
+    end)
+
+    it("many rows of which some bring their key", function()
+        local rows = many(300)
+        rows[120].id = 5000
+        rows[121].id = 4000
+        assert.equal(300, Item:insert(rows))
+        assert.equal(5000, item("c120").id)
+        assert.equal(4000, item("c121").id)
+        local seen = {}
+        for _, row in ipairs(Item:get()) do
+            assert.is_nil(seen[row.id])
+            seen[row.id] = true
+        end
+    end)
+
+    it("many rows that bring their keys: later ones go on from the largest", function()
+        local rows = many(300, function(row, i)
+            row.id = 10000 + i
+        end)
+        rows[200].id = nil
+        assert.equal(300, Item:insert(rows))
+        assert.equal(10300, item("c300").id)
+        assert.is_true(Item:create{ code = "after" }.id > 10300)
+    end)
+
+    it("many rows of which one has NULL, or nothing, where it must not", function()
+        local Strict = engine.model "Strict" {
+            tableName = "bulk_strict",
+            connectionName = engine.name,
+            schema = {
+                id = column("increments"),
+                code = column("string", 40, { notNull = true }),
+                active = column("boolean", nil, { notNull = true, default = false }),
+            },
+        }
+        engine:tables(Strict)
+        local rows = {}
+        for i = 1, 200 do
+            rows[i] = { code = "c" .. i }
+        end
+        for _, value in ipairs({ null, false }) do
+            rows[120].code = value or nil
+            local err = failure(Strict.insert, Strict, rows)
+            assert.equal("notNull", err.kind)
+            assert.equal("code", err.column)
+            assert.equal(0, Strict:count())
+        end
+        rows[120].code, rows[7].active = "c120", true
+        assert.equal(200, Strict:insert(rows))
+        assert.same({ 199, 1 }, { Strict:where("active", false):count(), Strict:where("active", true):count() })
+        assert.equal("c120", Strict:orderBy("id"):offset(119):first().code)
+    end)
+
+    it("a default of false in rows with different columns", function()
+        local Flagged = engine.model "Flagged" {
+            tableName = "bulk_flagged",
+            connectionName = engine.name,
+            schema = {
+                id = column("increments"),
+                code = column("string", 40),
+                active = column("boolean", nil, { default = false }),
+                count = column("integer"),
+            },
+        }
+        engine:tables(Flagged)
+        Flagged:insert{ { code = "a" }, { code = "b", count = 1 }, { code = "c", active = true } }
+        local seen = {}
+        for i, row in ipairs(Flagged:orderBy("id"):get()) do
+            seen[i] = ("%s %s %s"):format(row.code, row.active, row.count)
+        end
+        assert.same({ "a false nil", "b false 1", "c true nil" }, seen)
     end)
 
     it("many rows of a table without a model, of mixed and awkward values", function()

@@ -5,6 +5,11 @@
 
 ---@type table<string, table<string, table<string, string>>>
 local quirks = {
+    bulk = {
+        ["many rows that bring their keys: later ones go on from the largest"] = {
+            pg = "a sequence of PostgreSQL does not see keys that it has not made",
+        },
+    },
     errors = {
         ["foreignKey tells the constraint"] = {
             sqlite = "SQLite does not say which foreign key it was, and keeps their names in SQL text only",

@@ -135,7 +135,7 @@ describe("rows in bulk", function()
             end
             return "text"
         end
-        local ok, err = pcall(conn.bulk, conn, known, "t (a, b)", { "a", "b" }, { false, b }, rows, 1, 10)
+        local ok, err = pcall(conn.bulk, conn, known, "t (a, b)", { "a", "b" }, { nil, b }, {}, rows, 1, 10)
         assert.is_false(ok)
         assert.equal("misuse", err.kind)
         assert.matches("'main' is closed", err.message)

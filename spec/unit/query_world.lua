@@ -158,7 +158,7 @@ function world.connection(driver, replies)
         record("execute", plan, args)
         return reply(1), 41
     end
-    function core.bulk(_, _, into, columns, fills, rows, from)
+    function core.bulk(_, _, into, columns, fills, _, rows, from)
         connection.log[#connection.log + 1] = {
             verb = "bulk", sql = into, columns = columns, fills = fills, args = {}, count = #rows - from + 1,
         }

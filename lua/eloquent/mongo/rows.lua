@@ -95,25 +95,31 @@ end
 -- }}}
 -- {{{ many rows
 
--- The next numbers one by one; `n` of them are taken at once.
-local function numbers(connection, model, n)
-    local first, left = nil, 0
-    return function()
+-- Numbers of a model one by one, and a function to say how many will be wanted, so that they are taken at once.
+-- `anew`: those that are left of earlier ones are too low.
+local function numbers(connection, model)
+    local next_one, left, wanted = 0, 0, 1
+    local function number()
         if left == 0 then
-            first, left = counters.take(connection, model, n), n
-            n = 1
+            next_one, left = counters.take(connection, model, wanted), wanted
+            wanted = 1
         end
-        first, left = first + 1, left - 1
-        return first - 1
+        left, next_one = left - 1, next_one + 1
+        return next_one - 1
     end
+    local function expect(n, anew)
+        left = anew and 0 or left
+        wanted = math.max(n - left, 1)
+    end
+    return number, expect
 end
 
 -- One look at each row, as short as it can be: there may be many. Raises for one without a value that it has to have;
 -- returns how many have no number yet, and the largest that the others have.
-local function survey(model, list, made)
+local function survey(model, list, from, made)
     local name, required = model._counter, model._required
     local n, missing, top = #required, 0, nil
-    for i = 1, (name or n > 0) and #list or 0 do
+    for i = from, (name or n > 0) and #list or 0 do
         local row = list[i]
         if type(row) == "table" then
             for k = 1, n do
@@ -134,30 +140,76 @@ local function survey(model, list, made)
     return missing, top
 end
 
-local function add_numbers(connection, model, list, made)
-    local missing, top = survey(model, list, made)
-    if not model._counter then
+---@class eloquent.MongoMaking  what is made for rows on their way
+---@field connection eloquent.Connection
+---@field model table|nil
+---@field made table<string, any>  values of columns that rows don't name, or functions that make them
+---@field expect fun(n: integer, anew: boolean|nil)|nil  says how many numbers will be wanted
+---@field checked boolean|nil
+local Making = {}
+Making.__index = Making
+
+--- Looks at the rows from `from` on, once, before they are written one way or another: all that have to have a
+--- value must have it, and numbers that they bring along are not given to others.
+---@param list table[]
+---@param from integer
+function Making:check(list, from)
+    local model = self.model
+    if self.checked or not model or model._open then
         return
     end
+    self.checked = true
+    local missing, top = survey(model, list, from, self.made)
     if top then
-        counters.raise(connection, model, top)
+        counters.raise(self.connection, model, top)
     end
-    if missing > 0 then
-        made[model._counter] = numbers(connection, model, missing)
+    if self.expect then
+        self.expect(missing, top ~= nil)
     end
 end
 
---- Completes `made`, the values of columns that rows don't name; returns the rows.
+local NOT_NULL <const>, NOT_NAMED <const> = "not null", "not named"
+
+--- What rows from `from` on may not have, so that they can be written without that look, which for many takes as long
+--- as writing them; by the place of each column.
+---@param list table[]
+---@param from integer
+---@param columns string[]
+---@return table<integer, string>
+function Making:rules(list, from, columns)
+    local model, rules = self.model, {}
+    if self.checked or not model or model._open then
+        return rules
+    end
+    local lacking = #model._required
+    for k, name in ipairs(columns) do
+        local required = model._column[name].required
+        rules[k] = name == model._counter and NOT_NAMED or required and NOT_NULL or nil
+        lacking = required and lacking - 1 or lacking
+    end
+    local brings_number = model._counter and list[from][model._counter] ~= nil
+    local stays = rawget(self.connection, "_single") -- what was written before a mistake
+    if lacking > 0 or brings_number or stays then
+        self:check(list, from)
+        return {}
+    end
+    if self.expect then
+        self.expect(#list - from + 1)
+    end
+    return rules
+end
+
+--- Completes `made`, the values of columns that rows don't name.
 ---@param connection eloquent.Connection
 ---@param root table  of the query
----@param list table[]
 ---@param made table<string, any>
----@return table[]
-function rows.complete(connection, root, list, made)
+---@return eloquent.MongoMaking
+function rows.making(connection, root, made)
     local model = root.model
+    local self = setmetatable({ connection = connection, model = model, made = made }, Making)
     if not model then
         made._id = objectid.new
-        return list
+        return self
     end
     for name, value in pairs(made) do
         if datetime.is(value) then
@@ -169,22 +221,25 @@ function rows.complete(connection, root, list, made)
         for _, name in pairs(model._timestamps or {}) do
             made[name] = made[name] or rows.now()
         end
-        return list
+        return self
     end
     for _, column in ipairs(model._columns) do
-        local value = made[column.name] == nil and rows.default(column)
-        if value ~= nil and value ~= false or column.default == false then
+        local value
+        if made[column.name] == nil then
+            value = rows.default(column)
+        end
+        if value ~= nil then
             made[column.name] = type(value) == "table" and function()
                 return rows.default(column)
             end or value
         end
     end
-    if not model._counter and made[model._key] == nil
-        and (model._key == "_id" or model._column[model._key].type == "objectId") then
+    if model._counter then
+        made[model._counter], self.expect = numbers(connection, model)
+    elseif made[model._key] == nil and (model._key == "_id" or model._column[model._key].type == "objectId") then
         made[model._key] = objectid.new
     end
-    add_numbers(connection, model, list, made)
-    return list
+    return self
 end
 
 --- Those of the columns that some row names itself, and that of the last change.

@@ -103,6 +103,7 @@ return function(Query, builder)
     ---@field conflict_key string
     ---@field conflict_values any[]
     ---@field ignores fun(): boolean  whether rows that are there are left alone
+    ---@field making eloquent.MongoMaking|nil  what the server doesn't do for rows on their way
 
     -- The node of a statement of `n` rows; the text of a batch that comes once is not kept.
     local function statement_of(root, job, columns, n, absent, kept)
@@ -195,7 +196,7 @@ return function(Query, builder)
     local function columns_of(row, columns, made)
         local names = {}
         for _, name in ipairs(columns) do
-            if row[name] ~= nil or made[name] then
+            if row[name] ~= nil or made[name] ~= nil then
                 names[#names + 1] = name
             end
         end
@@ -219,7 +220,6 @@ return function(Query, builder)
         return total
     end
 
-    -- Writes rows with statements.
     -- In one transaction, where the connection can.
     local function atomically(connection, fn)
         if connection.driver == "mongo" then
@@ -228,6 +228,7 @@ return function(Query, builder)
         return connection:transaction(fn)
     end
 
+    -- Writes rows with statements.
     local function write_rows(q, job, rows, verb, made, connection)
         local root, grammar = q._node.root, connection:query_grammar()
         local columns, alike = survey(root, rows, made, verb)
@@ -257,7 +258,7 @@ return function(Query, builder)
     -- }======
     -- {====== Many rows ======
 
-    -- The table and the columns of row `i`, as SQL names them, and what the others of them get.
+    -- The table and the columns of row `i`, as the statement names them, and what rows without one of them get.
     local function bulk_target(root, grammar, rows, i, made, verb)
         if type(rows[i]) ~= "table" then
             return misuse("%s: row %d is a %s; rows are tables of columns", verb, i, type(rows[i]))
@@ -265,7 +266,7 @@ return function(Query, builder)
         local columns = survey(root, { rows[i] }, made, verb)
         local quoted, fills, into = {}, {}, nil
         for k, name in ipairs(columns) do
-            quoted[k], fills[k] = grammar:quote(name), made[name] or false
+            quoted[k], fills[k] = grammar:quote(name), made[name]
         end
         if grammar.bulk_into then
             into = grammar:bulk_into(root, columns)
@@ -274,13 +275,15 @@ return function(Query, builder)
     end
 
     -- Writes runs of rows that have the same columns, as long as they are worth it; returns how many rows that were.
-    local function write_alike_in_bulk(root, rows, verb, made, connection)
+    local function write_alike_in_bulk(root, job, rows, verb, made, connection)
         local grammar, core = connection:query_grammar(), connection:core()
         local shape = root.model and not root.model._open and root.model:_getShape() or nil
         local from = 1
         repeat
             local into, columns, fills = bulk_target(root, grammar, rows, from, made, verb)
-            local count = #columns > 0 and core:bulk(shape, into, columns, fills, rows, from, grammar.bulk_rows) or 0
+            local rules = job.making and job.making:rules(rows, from, columns) or {}
+            local count = #columns > 0
+                and core:bulk(shape, into, columns, fills, rules, rows, from, grammar.bulk_rows) or 0
             from = from + count
         until count < BULK_ROWS or from > #rows
         return from - 1
@@ -288,8 +291,11 @@ return function(Query, builder)
 
     local function write_bulk(q, job, rows, verb, made, connection)
         return atomically(connection, function()
-            local done = write_alike_in_bulk(q._node.root, rows, verb, made, connection)
+            local done = write_alike_in_bulk(q._node.root, job, rows, verb, made, connection)
             if done < #rows then
+                if job.making then
+                    job.making:check(rows, done + 1)
+                end
                 local rest = done == 0 and rows or table.move(rows, done + 1, #rows, 1, {})
                 done = done + write_rows(q, job, rest, verb, made, connection)
             end
@@ -315,6 +321,9 @@ return function(Query, builder)
     end
 
     local function write_statements(q, job, rows, verb, made, connection)
+        if job.making then
+            job.making:check(rows, 1)
+        end
         local ok, result = pcall(write_rows, q, job, rows, verb, made, connection)
         return ok and result or error(name_row(result, rows, q._node.root.model), 0)
     end
@@ -323,7 +332,7 @@ return function(Query, builder)
         local made = own_values(q._node.root.model, true)
         local connection = q:_connection()
         if connection.driver == "mongo" then
-            rows = require("eloquent.mongo.rows").complete(connection, q._node.root, rows, made, verb)
+            job.making = require("eloquent.mongo.rows").making(connection, q._node.root, made)
         end
         if job.conflict or #rows < BULK_ROWS then
             return write_statements(q, job, rows, verb, made, connection)
@@ -405,7 +414,7 @@ return function(Query, builder)
         key = root.model and builder.key_of(self, "insertGetId") or key or "id"
         local made = own_values(root.model, true)
         if self:_connection().driver == "mongo" then
-            row = require("eloquent.mongo.rows").complete(self:_connection(), root, { row }, made, "insertGetId")[1]
+            require("eloquent.mongo.rows").making(self:_connection(), root, made):check({ row }, 1)
             key = root.model and key or "_id"
         end
         local columns = survey(root, { row }, made, "insertGetId")
