@@ -13,7 +13,7 @@ enum {
     FIRST_STREAMED = 100, /* documents, of a stream */
     FIRST_WHOLE = 4000,
     MAX_BATCH = 100000,
-    STREAMED_BYTES = 128 * 1024, /* of a later batch */
+    STREAMED_BYTES = 64 * 1024, /* of a later batch */
     WHOLE_BYTES = 2 * 1024 * 1024
 };
 

@@ -12,7 +12,7 @@ local errors = require("eloquent.core.errors")
 local journal = require("eloquent.support.later")("eloquent.model.journal")
 local null = require("eloquent.core.null")
 local objectid = require("eloquent.core.objectid")
-local rows = require("eloquent.mongo.rows")
+local rows = require("eloquent.support.later")("eloquent.mongo.rows")
 local sql = require("eloquent.support.later")("eloquent.model.sql")
 local uid = require("eloquent.support.later")("eloquent.core.uid")
 
@@ -24,7 +24,9 @@ local Base = require("eloquent.model.record")
 ---@class eloquent.MongoRecord : eloquent.Record
 local Record = setmetatable({}, { __index = Base })
 Record._place = "collection"
-Record._now = rows.now
+function Record._now()
+    return rows.now()
+end
 
 local function fail(kind, model, message, ...)
     errors.raise({ kind = kind, table = model._table, message = message:format(...) })

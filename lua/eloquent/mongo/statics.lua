@@ -9,9 +9,9 @@ local doc = require("eloquent.core.document")
 local errors = require("eloquent.core.errors")
 local null = require("eloquent.core.null")
 local record_verbs = require("eloquent.mongo.record")
-local rows = require("eloquent.mongo.rows")
+local rows = require("eloquent.support.later")("eloquent.mongo.rows")
 local sql = require("eloquent.support.later")("eloquent.model.sql")
-local values = require("eloquent.query.grammar.mongo_values")
+local values = require("eloquent.support.later")("eloquent.query.grammar.mongo_values")
 
 local for_model = connections.for_model
 local math_type = math.type

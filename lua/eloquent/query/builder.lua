@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The query builder: what a query is made of and how it meets a connection. A builder holds a node (the shape
 -- of the query, see node.lua) and a flat list of values; verbs move it along. Nothing opens before a terminal
--- verb. The verbs are in conditions, clauses, reads, aggregates, iterate, writes and inserts; SQL is made in
--- compile and the grammars.
+-- verb. The verbs are in parts of their own, listed at the end; SQL is made in compile and the grammars.
 local expression = require("eloquent.query.expression")
 local fields = require("eloquent.query.fields")
 local node = require("eloquent.query.node")
@@ -296,14 +295,46 @@ end
 
 builder.raw = expression.raw
 
-local PARTS <const> = {
-    "conditions", "subjects", "clauses", "reads", "aggregates", "iterate", "writes", "trash", "inserts",
-}
-for _, part in ipairs(PARTS) do
+--- The time now, as the connection's columns keep it.
+---@param connection eloquent.Connection
+function builder.now(connection)
+    local documents = connection.driver == "mongo"
+    return require(documents and "eloquent.mongo.rows" or "eloquent.core.datetime").now()
+end
+
+-- {{{ verbs
+
+local function add(part)
     require("eloquent.query." .. part)(Query, builder)
 end
 
+for _, part in ipairs({ "conditions", "clauses", "reads" }) do
+    add(part)
+end
+
+-- Parts that many scripts do without, and their verbs: each is read when one of them is called first.
+local LATER <const> = {
+    subjects = " \z
+        whereIn orWhereIn whereNotIn orWhereNotIn whereNull orWhereNull whereNotNull orWhereNotNull whereBetween \z
+        orWhereBetween whereNotBetween orWhereNotBetween whereColumn orWhereColumn whereLike orWhereLike whereNotLike \z
+        orWhereNotLike whereDate orWhereDate whereYear orWhereYear whereMonth orWhereMonth whereDay orWhereDay \z
+        whereExists orWhereExists whereNotExists orWhereNotExists whereRaw orWhereRaw havingRaw orHavingRaw on orOn ",
+    aggregates = " count sum avg min max ",
+    iterate = " each chunk chunkById lazy _after ",
+    writes = " update increment decrement delete forceDelete truncate ",
+    trash = " withTrashed onlyTrashed withoutTrashed restore ",
+    inserts = " insert insertOrIgnore insertGetId upsert ",
+}
+
+local later_verbs = {}
+for _, verbs in pairs(LATER) do
+    later_verbs[#later_verbs + 1] = verbs
+end
 -- A misspelled verb; fields of the query itself begin with "_" and may be absent.
-setmetatable(Query, { __index = require("eloquent.support.verbs").missing("a query", Query) })
+local missing = require("eloquent.support.verbs").missing("a query", Query, table.concat(later_verbs))
+
+setmetatable(Query, { __index = require("eloquent.support.parts")(Query, LATER, add, missing) })
+
+-- }}}
 
 return builder

@@ -140,7 +140,7 @@ return function(Query, builder)
     function Query:_selected_name(name)
         local last = name:match("[^.]+$")
         if last ~= name and self:_connection().driver == "mongo" then
-            return require("eloquent.query.grammar.mongo_conditions").path(self._node.root, name)
+            return require("eloquent.query.grammar.mongo_paths").of(self._node.root, name)
         end
         return last
     end

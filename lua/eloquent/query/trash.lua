@@ -5,12 +5,7 @@ local null = require("eloquent.core.null")
 
 local misuse = fields.misuse
 
-return function(Query, builder)
-    function builder.now(connection)
-        local documents = connection and connection.driver == "mongo"
-        return require(documents and "eloquent.mongo.rows" or "eloquent.core.datetime").now()
-    end
-
+return function(Query)
     local function soft_deletes(self, verb)
         local model = self._node.root.model
         local column = model and model._soft_deletes

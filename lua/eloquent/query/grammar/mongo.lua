@@ -1,13 +1,15 @@
 -- SPDX-License-Identifier: MIT
 -- Commands of MongoDB: what the grammars beside it do with SQL. A query is a find, or an aggregate where its rows are
 -- no documents of the collection. Conditions are in mongo_conditions, writes in mongo_writes.
-local conditions = require("eloquent.query.grammar.mongo_conditions")
+local later = require("eloquent.support.later")
+local conditions = later("eloquent.query.grammar.mongo_conditions")
 local fields = require("eloquent.query.fields")
+local paths = require("eloquent.query.grammar.mongo_paths")
 local text = require("eloquent.query.grammar.mongo_text")
 
 local misuse = fields.misuse
 local object, one, array, string, strings = text.object, text.one, text.array, text.string, text.strings
-local path_of, filter_of = conditions.path, conditions.filter
+local path_of = paths.of
 
 local mongo = {
     name = "mongo",
@@ -50,6 +52,10 @@ local function refuse(q)
 end
 
 -- }======
+local function filter_of(cx, q)
+    return #q.wheres > 0 and conditions.filter(cx, q) or "{}"
+end
+
 -- {====== Columns ======
 
 -- One item of the select list as { name, path }.
@@ -65,7 +71,7 @@ local function selected(q, c, list)
         return
     end
     local path = path_of(q, c.field)
-    list[#list + 1] = { c.alias and conditions.plain(c.alias) or path, path }
+    list[#list + 1] = { c.alias and paths.plain(c.alias) or path, path }
     if q.model and q.model._id_mode and path == q.model._key and not c.alias then
         list[#list + 1] = { "_id", "_id" } -- by which its record is saved
     end
@@ -401,6 +407,10 @@ end
 
 -- }======
 
-require("eloquent.query.grammar.mongo_writes")(mongo)
+local WRITES <const> = { mongo_writes = " update delete truncate insert count_new batch bulk_into " }
 
-return mongo
+return setmetatable(mongo, {
+    __index = require("eloquent.support.parts")(mongo, WRITES, function(part)
+        require("eloquent.query.grammar." .. part)(mongo)
+    end),
+})

@@ -2,6 +2,7 @@
 -- Conditions as filters of MongoDB. They mean what they mean in SQL: a comparison is not met by NULL, and neither is
 -- its opposite. So a "not" goes inwards, to the single conditions, each of which knows its opposite.
 local fields = require("eloquent.query.fields")
+local path_of = require("eloquent.query.grammar.mongo_paths").of
 local text = require("eloquent.query.grammar.mongo_text")
 local values = require("eloquent.query.grammar.mongo_values")
 
@@ -15,35 +16,6 @@ local ALWAYS <const> = {}
 local conditions = {}
 
 -- {====== Fields ======
-
---- Raises for a name that the server would read as an operator, a variable or no path at all.
----@param name string
----@return string name
-function conditions.plain(name)
-    if name == "" or name:find("%f[^%.\0]%$") or name:find("^%.") or name:find("%.$") or name:find("..", 1, true) then
-        return misuse("'%s' is no field: names between dots are not empty and don't begin with '$'; other fields are "
-            .. "reached with aggregate{ ... } and $getField", name)
-    end
-    return name
-end
-
---- The path of a field in its documents.
----@return string
-function conditions.path(q, field)
-    if type(field) ~= "string" then
-        return text.no_raw()
-    end
-    local model, owner = q.model, q.alias or q.table
-    if owner and field:sub(1, #owner + 1) == owner .. "." and not (model and model._column[owner]) then
-        field = field:sub(#owner + 2)
-    end
-    local head = field:match("^[^.]+")
-    if model and not model._open and not model._column[head] then
-        fields.unknown(model, head or field)
-    end
-    return field:find("[$.]") and conditions.plain(field) or field
-end
-local path_of = conditions.path
 
 -- The column that a path is, and whether values are compared as they are: it may hold anything.
 local function column_of(q, path)

@@ -3,6 +3,7 @@
 -- above all, is eloquent.mongo.rows.
 local conditions = require("eloquent.query.grammar.mongo_conditions")
 local fields = require("eloquent.query.fields")
+local paths = require("eloquent.query.grammar.mongo_paths")
 local text = require("eloquent.query.grammar.mongo_text")
 local values = require("eloquent.query.grammar.mongo_values")
 
@@ -44,7 +45,7 @@ return function(mongo)
     local function changes(cx, q, sets)
         local set, inc = {}, {}
         for _, item in ipairs(sets) do
-            conditions.plain(item.name)
+            paths.plain(item.name)
             if item.how == "raw" then
                 text.no_raw()
             elseif item.how == "sub" then
@@ -86,7 +87,7 @@ return function(mongo)
         if name:find(".", 1, true) then
             misuse("'%s': a new document has no paths; give the document that holds the field as a table", name)
         end
-        return conditions.plain(name)
+        return paths.plain(name)
     end
 
     -- In models whose key is `id` a document's own key is the same value.
@@ -127,7 +128,7 @@ return function(mongo)
             if not place[name] then
                 misuse("upsert: each row needs a value for '%s', by which it is found", name)
             end
-            conditions.plain(name)
+            paths.plain(name)
             is_unique[name] = true
             local any_key = conditions.any_key(cx, q, name, place[name])
             filter[i] = any_key or { name, one("$eq", cx:bind(place[name], param_of(q, name))) }
@@ -137,7 +138,7 @@ return function(mongo)
             if item.how ~= "value" and item.how ~= "given" then
                 text.no_raw()
             end
-            is_set[conditions.plain(item.name)] = true
+            is_set[paths.plain(item.name)] = true
             local from = item.how == "given" and place[item.name] or item.first
             set[i] = { item.name, bind_set(cx, q, item.name, from) }
         end
