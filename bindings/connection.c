@@ -262,7 +262,7 @@ static int conn_transact(lua_State *L) {
 ** conn:protect(fn, ...) -> as pcall: coroutine.yield can't leave fn, which would leave its
 ** transaction to whoever runs next.
 */
-static int conn_protect(lua_State *L) {
+int elL_protect(lua_State *L) {
     check_open(L);
     luaL_checkany(L, 2);
     int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
@@ -349,7 +349,7 @@ int luaopen_eloquent_core_connection(lua_State *L) {
         {"ping", conn_ping},       {"script", conn_script},
         {"cancel", conn_cancel},   {"transact", conn_transact},
         {"txstate", conn_txstate}, {"listen", conn_listen}, {"journal", conn_journal},
-        {"protect", conn_protect},
+        {"protect", elL_protect},
         {"name", conn_name},       {"driver", conn_driver},
         {"product", conn_product}, {"version", conn_version},
         {"can", conn_can},         {"maxParams", conn_max_params},

@@ -384,6 +384,9 @@ void elL_watchrun(const elL_conn *c, bool running);
 void elL_tell(lua_State *L, int conn_idx, const elL_conn *c, const char *sql,
               double started, lua_Integer rows, bool failed);
 
+/* conn:protect: what runs in it is the function of a transaction. */
+int elL_protect(lua_State *L);
+
 /* Monotonic clock, in seconds. */
 double elL_seconds(void);
 

@@ -516,8 +516,6 @@ static int datetime_end_of(lua_State *L) {
     int64_t start = span_start(micros, span);
     if (span <= 3) {
         start += unit_micros[span + U_SECONDS];
-    } else if (span == 4) {
-        start += days[0] * DAY;
     } else { /* so many days after its start is always in the next one */
         int64_t next = start + days[span - 4] * DAY;
         start = next > LAST ? LAST + 1 : span_start(next, span);

@@ -30,17 +30,26 @@
 
 extern const el_driver el_sqlite_driver;
 
+/*
+** Names and values.  No file for libmongoc's counters, about whose failure it would print
+** a warning; none of the plugins that Kerberos needs, which mongo_sasl.c loads for it.
+*/
+static const char *const mongo_environment[] = {"MONGOC_DISABLE_SHM", "1", "SASL_PATH",
+                                                "/nonexistent", NULL};
+
 static const struct known_driver {
     const char *name;
     const el_driver *driver; /* built in, or NULL */
     const char *module;
-    const char *package; /* Debian package of the client library */
-    const char *build;   /* and of what it takes to build with it */
+    const char *package;            /* Debian package of the client library */
+    const char *build;              /* and of what it takes to build with it */
+    const char *const *environment; /* what it finds there while it is loaded, or NULL */
 } known_drivers[] = {
-    {"sqlite", &el_sqlite_driver, NULL, NULL, NULL},
-    {"pg", NULL, "eloquent_pg.so", "libpq5", "libpq-dev"},
-    {"mysql", NULL, "eloquent_mysql.so", EL_MYSQL_PACKAGE, "libmariadb-dev"},
-    {"mongo", NULL, "eloquent_mongo.so", EL_MONGO_PACKAGE, "libmongoc-dev"},
+    {"sqlite", &el_sqlite_driver, NULL, NULL, NULL, NULL},
+    {"pg", NULL, "eloquent_pg.so", "libpq5", "libpq-dev", NULL},
+    {"mysql", NULL, "eloquent_mysql.so", EL_MYSQL_PACKAGE, "libmariadb-dev", NULL},
+    {"mongo", NULL, "eloquent_mongo.so", EL_MONGO_PACKAGE, "libmongoc-dev",
+     mongo_environment},
 };
 
 enum { KNOWN_DRIVERS = sizeof known_drivers / sizeof *known_drivers };
@@ -82,6 +91,23 @@ static bool find_module(char *out, size_t size, const char *file) {
     return n > 0 && (size_t)n < size && access(out, F_OK) == 0;
 }
 
+/* A script and the programs that it starts see the environment as it was. */
+static void *open_module(const char *path, const struct known_driver *known) {
+    enum { MOST = 4 };
+    const char *set[MOST];
+    size_t n = 0;
+    for (const char *const *e = known->environment; e && *e && n < MOST; e += 2) {
+        if (!getenv(e[0]) && setenv(e[0], e[1], 0) == 0) {
+            set[n++] = e[0];
+        }
+    }
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    while (n > 0) {
+        unsetenv(set[--n]);
+    }
+    return module;
+}
+
 /* The loader counts references, so loading a module again costs a look-up. */
 static int load_module(const el_driver **out, const struct known_driver *known,
                        el_error *err) {
@@ -94,7 +120,7 @@ static int load_module(const el_driver **out, const struct known_driver *known,
             "(Debian: apt-get install %s), or install its module there",
             known->name, known->module, EL_MODULE_DIR, known->build);
     }
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *module = open_module(path, known);
     if (!module) {
         const char *why = dlerror();
         return el_fail(err, EL_ERR_UNSUPPORTED, 0,

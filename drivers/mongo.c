@@ -340,7 +340,9 @@ static int ask_version(mg_conn *c, el_error *err) {
 static int begin_session(mg_conn *c, el_error *err) {
     bson_error_t why;
     bson_iter_t it;
+    el_mg_link_begin(c);
     c->session = mongoc_client_start_session(c->client, NULL, &why);
+    el_mg_link_end(c);
     if (!c->session) {
         if (why.domain == MONGOC_ERROR_CLIENT &&
             why.code == MONGOC_ERROR_CLIENT_SESSION_FAILURE) {
@@ -366,6 +368,7 @@ static int begin_session(mg_conn *c, el_error *err) {
 /* Cursors of an earlier client are lost. */
 static int start_client(mg_conn *c, el_error *err) {
     end_client(c);
+    el_mg_sasl_prepare(c->uri);
     c->stale = false;
     if (!(c->client = el_mg_client(c, 0, err))) {
         c->base.open = false;
@@ -493,11 +496,12 @@ static int rollback(mg_conn *c, el_error *err) {
     c->tx_failed = false;
     el_mg_link_begin(c); /* the server's own answer is of no interest: it rolls back */
     bool good = mongoc_client_session_abort_transaction(c->session, &why);
-    el_mg_link_end(c);
+    el_mg_link_end(c); /* which sees that the server is gone: `good` hides it */
     if (!good) {
         return el_mg_fail(c, &why, NULL, err);
     }
-    return c->base.open ? EL_OK : ready(c, err); /* it hides that the server is gone */
+    c->stale = c->stale || c->link.cut;
+    return c->base.open ? EL_OK : ready(c, err);
 }
 
 static int mg_transact(el_conn *base, el_txop op, const char *name, el_error *err) {

@@ -271,7 +271,7 @@ typedef struct mg_link {
     bool cut;                /* the call was ended here */
     bool closing;            /* nobody waits for answers any more */
     bool known;              /* a server has answered */
-    bool unreached;          /* and could not be connected to again: see no_stream */
+    bool unreached;          /* and one could not be connected to: see no_stream */
     bool starved;            /* there was no memory for a stream */
 } mg_link;
 
@@ -300,6 +300,9 @@ void el_mg_link_begin(mg_conn *c);
 void el_mg_link_end(mg_conn *c);
 bool el_mg_link_is_gone(mg_conn *c);
 int64_t el_mg_now(void); /* microseconds */
+
+/* Makes ready for a uri that logs in by Kerberos. */
+void el_mg_sasl_prepare(const mongoc_uri_t *uri);
 
 /* A client with the connection's settings, which waits `most_ms` at the most (0: as set).
  */

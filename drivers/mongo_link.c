@@ -89,20 +89,31 @@ static bool stream_should_retry(mongoc_stream_t *stream) {
     return mongoc_stream_should_retry(inner_of(stream));
 }
 
-static ssize_t stream_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t n,
-                             int32_t timeout) {
-    wrapped *w = (wrapped *)stream;
-    w->link->sent = true;
-    w->link->stream = stream;
-    return mongoc_stream_writev(w->inner, iov, n, timeout);
-}
-
-/* True when the call that runs is to end now, though the server goes on with it. */
+/*
+** True when the call that runs is to end now, though the server goes on with it; nothing
+** is tried again then.
+*/
 static bool is_to_end(mg_link *link) {
     unsigned call = atomic_load(&link->calls);
     int64_t at = atomic_load(&link->cut_at);
-    return call % 2 == 1 && atomic_load(&link->canceled) == call && at != 0 &&
-           el_mg_now() >= at;
+    if (call % 2 == 0 || atomic_load(&link->canceled) != call || at == 0 ||
+        el_mg_now() < at) {
+        return false;
+    }
+    link->cut = true;
+    errno = ECANCELED;
+    return true;
+}
+
+static ssize_t stream_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t n,
+                             int32_t timeout) {
+    wrapped *w = (wrapped *)stream;
+    if (is_to_end(w->link)) {
+        return -1;
+    }
+    w->link->sent = true;
+    w->link->stream = stream;
+    return mongoc_stream_writev(w->inner, iov, n, timeout);
 }
 
 /*
@@ -147,8 +158,6 @@ static ssize_t read_sliced(wrapped *w, char *to, size_t size, size_t min,
             return got > 0 ? (ssize_t)got : n;
         }
         if (is_to_end(w->link)) {
-            w->link->cut = true;
-            errno = ECANCELED;
             return -1;
         }
         if (until != 0 && el_mg_now() >= until) {
@@ -289,7 +298,7 @@ static mongoc_stream_t *no_stream(mg_link *link) {
     if (!stream) {
         mongoc_stream_destroy(inner);
     }
-    link->unreached = stream != NULL;
+    link->unreached = link->unreached || stream != NULL;
     return stream;
 }
 
@@ -330,6 +339,7 @@ void el_mg_link_attach(mg_conn *c) {
     if (!mongoc_uri_get_tls(c->uri)) {
         mongoc_client_set_stream_initiator(c->client, connect_stream, &c->link);
         c->link.ours = true;
+        c->link.known = false;
     }
 }
 
@@ -343,10 +353,14 @@ void el_mg_link_begin(mg_conn *c) {
     atomic_fetch_add(&c->link.calls, 1);
 }
 
+/*
+** A member that can't be reached is looked for again and again, which is no matter as
+** long as there is the stream that commands go by.
+*/
 void el_mg_link_end(mg_conn *c) {
     atomic_fetch_add(&c->link.calls, 1);
     c->answered = el_mg_now();
-    if (c->link.unreached && !c->link.cut) {
+    if (c->link.unreached && !c->link.stream && !c->link.cut) {
         c->base.open = false; /* the client library would wait before it tries again */
     }
 }

@@ -15,7 +15,8 @@ typedef struct sq_conn {
     sqlite3 *db;
     bool read_only;       /* opened with mode=ro */
     bool opening;         /* not handed out yet: failures are failures to connect */
-    int cache_before;     /* cache_size before many rows were written; 0: as it is */
+    bool cache_grown;     /* for many rows, until the transaction ends */
+    int cache_before;     /* cache_size before that */
     int busy_ms;          /* how long to wait for a lock */
     int64_t busy_until;   /* the end of the present wait, in milliseconds */
     atomic_bool canceled; /* since the present statement began */

@@ -375,7 +375,7 @@ int el_sqlite_bulk_begin(el_bulk **out, el_conn *base, const char *into, int nco
     sq_conn *c = (sq_conn *)base;
     char size[32] = "";
     (void)out, (void)into, (void)ncolumns;
-    if (c->cache_before != 0 || sqlite3_get_autocommit(c->db)) {
+    if (c->cache_grown || sqlite3_get_autocommit(c->db)) {
         return EL_DONE;
     }
     if (run(c, "PRAGMA cache_size", size, sizeof size, err) != EL_OK) {
@@ -389,6 +389,7 @@ int el_sqlite_bulk_begin(el_bulk **out, el_conn *base, const char *into, int nco
         return EL_FAIL;
     }
     c->cache_before = before;
+    c->cache_grown = true;
     return EL_DONE;
 }
 
@@ -396,10 +397,10 @@ int el_sqlite_bulk_begin(el_bulk **out, el_conn *base, const char *into, int nco
 static int ended(sq_conn *c, int rc) {
     char sql[48];
     el_error ignored; /* without memory for this it stays as large */
-    if (c->cache_before != 0 && sqlite3_get_autocommit(c->db)) {
+    if (c->cache_grown && sqlite3_get_autocommit(c->db)) {
         el_error_clear(&ignored);
         snprintf(sql, sizeof sql, "PRAGMA cache_size=%d", c->cache_before);
-        c->cache_before = run(c, sql, NULL, 0, &ignored) == EL_OK ? 0 : c->cache_before;
+        c->cache_grown = run(c, sql, NULL, 0, &ignored) != EL_OK;
     }
     return rc;
 }

@@ -4,6 +4,7 @@
 ** cancelling may need a connection of its own (MySQL), so a thread does it where it must.
 */
 #include "interrupt.h"
+#include "core.h"
 #include "host.h"
 
 #include <errno.h>
@@ -86,16 +87,21 @@ void el_interrupt_set(void (*fn)(void *ud), void *ud, bool in_signal) {
 }
 
 /*
-** True in the code that begins and ends transactions, and not in what a script does in
-** one: an error there would leave a transaction open, so it comes behind.
+** True in the code that begins and ends transactions, and not in the function of one,
+** whoever's it is: an error there would leave a transaction open, so it comes behind.
 */
 static bool is_between(lua_State *L) {
     static const char own[] = "@lua/eloquent/", kept[] = "@lua/eloquent/transaction.lua";
     lua_Debug ar;
     for (int level = 0; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "S", &ar);
+        lua_getinfo(L, "Sf", &ar);
+        bool inside = lua_tocfunction(L, -1) == elL_protect;
+        lua_pop(L, 1);
         if (strcmp(ar.source, kept) == 0) {
             return true;
+        }
+        if (inside) {
+            return false;
         }
         if (*ar.what != 'C' && strncmp(ar.source, own, sizeof own - 1) != 0) {
             return false;

@@ -91,6 +91,13 @@ static void many_rows_stay_in_memory(void **state) {
     assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);
     assert_int_equal(driver->transact(c, EL_TX_ROLLBACK, NULL, &err), EL_OK);
     assert_int_equal(scalar(c, "PRAGMA cache_size"), before);
+    script(c, "PRAGMA cache_size=0");
+    assert_int_equal(driver->transact(c, EL_TX_BEGIN, NULL, &err), EL_OK);
+    assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);
+    assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);
+    assert_int_equal(scalar(c, "PRAGMA cache_size"), -65536);
+    assert_int_equal(driver->transact(c, EL_TX_COMMIT, NULL, &err), EL_OK);
+    assert_int_equal(scalar(c, "PRAGMA cache_size"), 0);
     script(c, "PRAGMA cache_size=20000");
     assert_int_equal(driver->transact(c, EL_TX_BEGIN, NULL, &err), EL_OK);
     assert_int_equal(driver->bulk_begin(&none, c, "t (x)", 1, &err), EL_DONE);

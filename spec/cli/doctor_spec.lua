@@ -167,6 +167,37 @@ describe("eloquent doctor", function()
         end
     end)
 
+    -- MongoDB's client library makes a file for its counters, and says so when one of a killed process is in its way.
+    it("prints nothing but its own report, and no client library's", function()
+        local dir = helper.tmpdir()
+        local r = helper.shell(([[
+            sh -c 'echo $$ >pid; : >/dev/shm/mongoc-$$; exec "$0" doctor' %s
+            status=$?
+            rm -f /dev/shm/mongoc-$(cat pid)
+            exit $status
+        ]]):format(helper.quote(helper.binary())), { dir = dir })
+        assert.same({ status = 0, stderr = "" }, { status = r.status, stderr = r.stderr })
+        assert.matches("\nunused +mongo", r.stdout)
+    end)
+
+    it("leaves the environment as it was to those who load a driver", function()
+        local code = [[
+            local function seen()
+                local pipe <close> = io.popen("env | grep ^MONGOC_; ls /dev/shm | grep -c -x mongoc-$PPID")
+                return tostring(os.getenv("MONGOC_DISABLE_SHM")) .. " " .. pipe:read("a"):gsub("%s+", " ")
+            end
+            os.execute("rm -f /dev/shm/mongoc-$PPID") -- of another process of that number
+            local before = seen()
+            local ok, err = pcall(function() return require("eloquent").connection("mongo"):command({ ping = 1 }) end)
+            print(ok, err.kind, before == seen(), seen())
+        ]]
+        local env = { MONGO_URI = "mongodb://127.0.0.1:1/none" }
+        local expected = "false\tconnect\ttrue\t%s 0 \n"
+        assert.equal(expected:format("nil"), helper.run_code(code, { env = env }).stdout)
+        env.MONGOC_DISABLE_SHM = "yes"
+        assert.equal(expected:format("yes MONGOC_DISABLE_SHM=yes"), helper.run_code(code, { env = env }).stdout)
+    end)
+
     it("says which package a driver needs whose module is not there", function()
         local dir, env = helper.tmpdir(), all_stores()
         write_env(dir, env)

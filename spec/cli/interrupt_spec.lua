@@ -95,6 +95,37 @@ describe("Ctrl-C", function()
         assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\n", stderr = "" }, r)
     end)
 
+    -- The function of such a transaction is the library's own.
+    it("stops what writes many rows by itself, and leaves none", function()
+        for _, write in ipairs({
+            "Mark:createMany(rows)",
+            "db:table('marks'):insert(rows)",
+        }) do
+            local r, took = interrupt([[
+                local eloquent = require("eloquent")
+                local db, column = eloquent.connection(), eloquent.column
+                local Mark = eloquent.SqlModel "Mark" {
+                    schema = {
+                        id = column("increments", nil, { primary = true }),
+                        n = column("integer"), m = column("integer"),
+                    },
+                }
+                eloquent.schema():create(Mark)
+                local rows = {}
+                for i = 1, 1000000, 2 do
+                    rows[i], rows[i + 1] = { n = i }, { m = i }
+                end
+                io.write("ready\n") io.stdout:flush()
+                local ok, err = pcall(function() ]] .. write .. [[ end)
+                print(ok, err.kind, db:scalar("select count(*) from marks"))
+                db:transaction(function() db:execute("insert into marks (n) values (2)") end)
+                print(db:scalar("select count(*) from marks"))
+            ]], { pause = 0.5 })
+            assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\t0\n1\n", stderr = "" }, r)
+            assert.is_true(took < 2500, took)
+        end
+    end)
+
     it("ends a program that os.exit is closing", function()
         local dir = helper.tmpdir()
         -- more than a pipe takes when nobody reads: the flush at the end has to wait

@@ -177,8 +177,16 @@ describe("datetime", function()
                     first:endOf("year").month, first:endOf("year").day))
             end
         end
-        assert.equal("9999-12-31T23:59:59.999999Z", tostring(datetime("9999-12-31"):endOf("day")))
-        fails("value", "years 1 to 9999", function() return datetime("9999-12-31"):endOf("week") end)
+        assert.equal("9999-12-26T23:59:59.999999Z", tostring(datetime("9999-12-26T23:59:59.999999"):endOf("week")))
+        for _, last in ipairs({ "9999-12-27", "9999-12-31", "9999-12-31T23:59:59.999999" }) do -- nothing is later
+            for _, unit in ipairs({ "week", "month", "year" }) do
+                assert.equal("9999-12-31T23:59:59.999999Z", tostring(datetime(last):endOf(unit)))
+            end
+        end
+        for _, unit in ipairs({ "second", "minute", "hour", "day" }) do
+            local last = datetime("9999-12-31T23:59:59")
+            assert.equal("9999-12-31T23:59:59.999999Z", tostring(last:endOf(unit)))
+        end
         assert.has_error(function() return t:endOf("decade") end)
     end)
 
