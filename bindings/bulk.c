@@ -258,8 +258,9 @@ static void read_fields(lua_State *L, walk *w) {
         }
         f->string = lua_topointer(L, -1);
         f->name = lua_tolstring(L, -1, &f->len);
-        f->slot = w->shape ? elL_shape_slot(L, w->shape, f->name, f->len, -1) : -1;
-        if (w->shape && f->slot < 0) {
+        bool columns = w->shape && !w->shape->open;
+        f->slot = columns ? elL_shape_slot(L, w->shape, f->name, f->len, -1) : -1;
+        if (columns && f->slot < 0) {
             elL_unknown_column(L, SHAPE_ARG, w->shape, f->name);
         }
         f->filled = lua_rawgeti(L, FILLS_ARG, i + 1) != LUA_TNIL;
@@ -280,6 +281,7 @@ static void prepare(lua_State *L, walk *w) {
     w->shape = lua_isnil(L, SHAPE_ARG) ? NULL : elL_checkshape(L, SHAPE_ARG);
     luaL_checktype(L, INTO_ARG, LUA_TSTRING);
     w->by_type = *lua_tostring(L, INTO_ARG) == '{' ? ELL_BY_TYPE_OR_TABLE : ELL_BY_TYPE;
+    w->by_type = w->shape && w->shape->open ? 0 : w->by_type; /* part of the document */
     luaL_checktype(L, COLUMNS_ARG, LUA_TTABLE);
     luaL_checktype(L, FILLS_ARG, LUA_TTABLE);
     luaL_checktype(L, RULES_ARG, LUA_TTABLE);

@@ -5,6 +5,7 @@
 ** exactly is an error.  The way back is cells.c.
 */
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@ enum { UUID_LENGTH = 36, ULID_LENGTH = 26 };
 
 const char *elL_columnlabel(lua_State *L, const elL_shape *s, int slot) {
     const char *name = s->column[slot].name;
+    if (s->model && s->open && slot == 0) { /* all of the document */
+        return lua_pushstring(L, s->model);
+    }
     return s->model ? lua_pushfstring(L, "%s.%s", s->model, name)
                     : lua_pushstring(L, name);
 }
@@ -545,7 +549,7 @@ static void any_value(lua_State *L, el_value *out, bool documents) {
         out->type = documents ? EL_OBJECT_ID : EL_TEXT;
         out->u.s.n = ELL_OBJECTID_DIGITS;
     } else if (documents && lua_istable(L, -1)) {
-        elL_todocument(L, out, ELL_COMMAND_LEVELS);
+        elL_todocument(L, out, ELL_COMMAND_LEVELS, 0);
     } else if (!(documents && elL_testkept(L, -1, out))) {
         elL_fail(L, EL_ERR_VALUE,
                  "a value to bind is %s; it must be a boolean, number, string, decimal, "
@@ -584,11 +588,35 @@ static void to_json(lua_State *L, const elL_shape *s, int slot) {
     raise_labeled(L, s, slot);
 }
 
+/*
+** A column of JSON takes no NaN, as with SQL; a document of any fields has what BSON has.
+** In `_id` other programs may have put anything, and a key of bytes is there, too.
+*/
+static unsigned document_rules(const elL_shape *s, int slot) {
+    if (slot < 0 || strcmp(s->column[slot].name, "_id") == 0) {
+        return 0;
+    }
+    return s->open ? ELL_TEXT_ONLY : ELL_TEXT_ONLY | ELL_NO_NAN;
+}
+
+/* Refuses a plain value by the same rules. */
+static void check_plain(lua_State *L, const el_value *v, const elL_shape *s, int slot) {
+    bool nan = v->type == EL_FLOAT && isnan(v->u.d);
+    bool bytes = v->type == EL_BYTES && lua_type(L, -1) == LUA_TSTRING;
+    unsigned rule = nan ? ELL_NO_NAN : bytes ? ELL_TEXT_ONLY : 0;
+    if (rule != 0 && (document_rules(s, slot) & rule) != 0) {
+        const char *label = elL_columnlabel(L, s, slot);
+        elL_fail(L, EL_ERR_VALUE, "%s: a document can't hold the value: it %s", label,
+                 nan ? elL_nan_refused : elL_bytes_refused);
+    }
+}
+
 static int pack_document(lua_State *L) {
     el_value *out = lua_touserdata(L, 2);
-    int around = lua_toboolean(L, 3) ? ELL_COMMAND_LEVELS : 0;
+    int around = (int)lua_tointeger(L, 3);
+    unsigned rules = (unsigned)lua_tointeger(L, 4);
     lua_settop(L, 1);
-    elL_todocument(L, out, around);
+    elL_todocument(L, out, around, rules);
     return 1;
 }
 
@@ -598,8 +626,9 @@ static void to_document(lua_State *L, el_value *out, const elL_shape *s, int slo
     lua_pushcfunction(L, pack_document);
     lua_insert(L, -2);
     lua_pushlightuserdata(L, out);
-    lua_pushboolean(L, slot < 0);
-    if (lua_pcall(L, 3, 1, 0) != LUA_OK) {
+    lua_pushinteger(L, slot < 0 ? ELL_COMMAND_LEVELS : 0);
+    lua_pushinteger(L, (lua_Integer)document_rules(s, slot));
+    if (lua_pcall(L, 4, 1, 0) != LUA_OK) {
         raise_labeled(L, s, slot);
     }
 }
@@ -645,6 +674,7 @@ void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
             wrong_type(L, s, slot, -1, "a table or a value");
         } else {
             any_value(L, out, true);
+            check_plain(L, out, s, slot);
         }
         return;
     default:

@@ -101,6 +101,7 @@ typedef struct packer {
     int slot; /* of the userdata that `p` is the memory of */
     unsigned char *p;
     size_t n, size;
+    unsigned rules;
 } packer;
 
 static void pack_value(packer *w, int idx, const elL_place *at);
@@ -246,12 +247,19 @@ static void pack_value(packer *w, int idx, const elL_place *at) {
             pack_fixed(w, EL_INT, &i, sizeof i);
         } else {
             double d = lua_tonumber(L, idx);
+            if (isnan(d) && w->rules & ELL_NO_NAN) {
+                refuse(w, at, elL_nan_refused);
+            }
             pack_fixed(w, EL_FLOAT, &d, sizeof d);
         }
         return;
     case LUA_TSTRING: {
         const char *text = lua_tolstring(L, idx, &n);
-        pack_text(w, el_utf8_valid(text, n) ? EL_TEXT : EL_BYTES, text, n);
+        bool valid = el_utf8_valid(text, n);
+        if (!valid && w->rules & ELL_TEXT_ONLY) {
+            refuse(w, at, elL_bytes_refused);
+        }
+        pack_text(w, valid ? EL_TEXT : EL_BYTES, text, n);
         return;
     }
     case LUA_TTABLE:
@@ -271,11 +279,15 @@ static void pack_value(packer *w, int idx, const elL_place *at) {
     refuse(w, at, lua_tostring(L, -1));
 }
 
-void elL_todocument(lua_State *L, el_value *out, int around) {
+const char elL_nan_refused[] = "is a float that is not a number",
+           elL_bytes_refused[] = "is a string that is no valid UTF-8; make bytes with "
+                                 "eloquent.doc.binary";
+
+void elL_todocument(lua_State *L, el_value *out, int around, unsigned rules) {
     enum { FIRST = 512, HEADER = (sizeof(el_iter) + 7) & ~7u };
     int idx = lua_gettop(L);
     const elL_place root = {.depth = -around};
-    packer w = {.L = L, .slot = idx + 1, .n = HEADER, .size = FIRST};
+    packer w = {.L = L, .slot = idx + 1, .n = HEADER, .size = FIRST, .rules = rules};
     luaL_checkstack(L, 8, "document");
     w.p = lua_newuserdatauv(L, FIRST, 0);
     pack_value(&w, idx, &root);

@@ -13,10 +13,15 @@
 /*
 ** Fills `out` from the table at the top of the stack, and puts there what keeps it alive.
 ** Raises an error of kind "value" with the path of what no document can hold.  `around`
-** levels of it are no document's: those of a command with documents in it.
+** levels of it are no document's: those of a command with documents in it.  `rules` say
+** what is refused beyond that: strings that are no UTF-8, which would come back as bytes,
+** and NaN.
 */
-enum { ELL_COMMAND_LEVELS = 4 };
-void elL_todocument(lua_State *L, el_value *out, int around);
+enum { ELL_COMMAND_LEVELS = 4, ELL_TEXT_ONLY = 1, ELL_NO_NAN = 2 };
+void elL_todocument(lua_State *L, el_value *out, int around, unsigned rules);
+
+/* Why these are refused: "it ..." */
+extern const char elL_nan_refused[], elL_bytes_refused[];
 
 /* Pushes a value as it stands in a document: null is eloquent.null, bytes keep their
  * type. */

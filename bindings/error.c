@@ -71,6 +71,10 @@ void elL_pusherror(lua_State *L, const el_error *e, const elL_context *where) {
         lua_pushinteger(L, e->code);
         lua_setfield(L, -2, "code");
     }
+    if (e->number) {
+        lua_pushinteger(L, e->number);
+        lua_setfield(L, -2, "number");
+    }
     if (where) {
         set_text(L, "connection", where->connection);
         set_text(L, "driver", where->driver);

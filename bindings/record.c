@@ -215,7 +215,7 @@ static void null_to_nil(lua_State *L) {
 }
 
 /* JSON is decoded once, so that changes inside it are seen by save. */
-static void push_json(lua_State *L, int idx, elL_record *r, int slot) {
+static void push_json(lua_State *L, int idx, elL_record *r, int slot, bool strict) {
     const elL_shape *s = r->shape;
     el_value v = {.type = EL_NULL};
     if (elL_record_pushentry(L, idx, r, loaded_key(s, slot))) {
@@ -224,7 +224,9 @@ static void push_json(lua_State *L, int idx, elL_record *r, int slot) {
     if (r->has_saved && elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
         elL_tree_saved(L, -1, s->column[slot].type, &v);
     } else {
-        elL_record_cell(r, slot, &v);
+        if (!elL_record_cell(r, slot, &v) && strict && elL_record_hasrow(r)) {
+            elL_record_notselected(L, s, slot);
+        }
         lua_pushnil(L);
     }
     elL_pushvalue(L, &v, s, slot);
@@ -249,7 +251,7 @@ void elL_record_pushslot(lua_State *L, int idx, elL_record *r, int slot, bool st
         return;
     }
     if (s->has_json && elL_is_tree(s->column[slot].type)) {
-        push_json(L, idx, r, slot);
+        push_json(L, idx, r, slot, strict);
         return;
     }
     if (r->has_saved && elL_record_pushentry(L, idx, r, saved_key(r, slot))) {
@@ -283,6 +285,15 @@ void elL_record_pushoriginal(lua_State *L, int idx, elL_record *r, int slot) {
     elL_pushvalue(L, &v, s, slot);
 }
 
+/*
+** True when a slot is what its name means to a script.  The fields of an open shape are
+** those of its document, or what a query has selected of it, until all of it is read.
+*/
+static bool is_named(const elL_record *r, int slot) {
+    return slot >= 0 &&
+           (!r->shape->open || (slot > 0 && !r->has_saved && elL_record_hasrow(r)));
+}
+
 /* __index: upvalues are the methods and the function for names that are neither. */
 static int record_index(lua_State *L) {
     elL_record *r = elL_checkrecord(L, 1);
@@ -290,7 +301,7 @@ static int record_index(lua_State *L) {
         size_t n;
         const char *key = lua_tolstring(L, 2, &n);
         int slot = elL_shape_slot(L, r->shape, key, n, 2);
-        if (slot >= r->shape->open) {
+        if (is_named(r, slot)) {
             elL_record_pushslot(L, 1, r, slot, true);
             return 1;
         }
@@ -414,7 +425,7 @@ static int record_newindex(lua_State *L) {
         size_t n;
         const char *key = lua_tolstring(L, 2, &n);
         int slot = elL_shape_slot(L, r->shape, key, n, 2);
-        if (slot >= r->shape->open) {
+        if (slot >= 0 && !r->shape->open) {
             elL_record_writeslot(L, 1, r, slot);
             return 0;
         }

@@ -230,6 +230,9 @@ static bool as_planned(const elL_shape *s, const el_stmt *stmt) {
     if (s->ncells != stmt->ncolumns) {
         return false;
     }
+    if (s->open && s->column[0].cell == 0) { /* a column of documents, not a field */
+        return s->ncells == 1 && stmt->columns[0].type == EL_DOC;
+    }
     for (int i = 0; i < s->ncells; i++) {
         const elL_column *c = &s->column[s->slot_of_cell[i]];
         if (c->namelen != stmt->columns[i].namelen ||

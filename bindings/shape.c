@@ -391,6 +391,28 @@ static int shape_normal(lua_State *L) {
     return 1;
 }
 
+/* shape:check(name, value): raises what writing the value to that column would raise. */
+static int shape_check(lua_State *L) {
+    el_value ignored;
+    lua_settop(L, 3);
+    shape_normal(L);
+    const char *name = lua_tostring(L, 2);
+    elL_shape *s = elL_checkshape(L, 1);
+    elL_tovalue(L, &ignored, s, elL_shape_slot(L, s, name, lua_rawlen(L, 2), 2));
+    return 0;
+}
+
+/* shape.bindable(value, documents): the same of a value that is for no column, or of a
+** document where `documents` is true. */
+static int shape_bindable(lua_State *L) {
+    el_value ignored;
+    bool documents = lua_toboolean(L, 2);
+    luaL_checkany(L, 1);
+    lua_settop(L, 1);
+    elL_tovalue(L, &ignored, NULL, documents ? ELL_BY_TYPE_OR_TABLE : ELL_BY_TYPE);
+    return 0;
+}
+
 /* shape:limit(yes): whether the engine has no integers from 2^63 on. */
 static int shape_limit(lua_State *L) {
     elL_shape *s = elL_checkshape(L, 1);
@@ -406,9 +428,11 @@ int luaopen_eloquent_core_shape(lua_State *L) {
                                        {"columns", shape_columns},
                                        {"has", shape_has},
                                        {"normal", shape_normal},
+                                       {"check", shape_check},
                                        {"limit", shape_limit},
                                        {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"new", shape_new}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"new", shape_new}, {"bindable", shape_bindable}, {NULL, NULL}};
     if (luaL_newmetatable(L, ELL_SHAPE)) {
         luaL_newlib(L, methods);
         lua_setfield(L, -2, "__index");

@@ -80,6 +80,7 @@ void el_error_clear(el_error *err) {
     err->code = 0;
     err->sqlstate[0] = err->table[0] = err->column[0] = err->constraint[0] = '\0';
     err->message[0] = '\0';
+    err->number = 0;
 }
 
 const char *el_errkind_name(el_errkind kind) {

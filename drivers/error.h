@@ -6,6 +6,8 @@
 #ifndef EL_ERROR_H
 #define EL_ERROR_H
 
+#include <stdint.h>
+
 #if defined(__GNUC__)
 #define EL_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #define EL_NORETURN __attribute__((noreturn))
@@ -44,6 +46,7 @@ typedef struct el_error {
     char column[128];
     char constraint[128];
     char message[512];    /* one line without newline, values or passwords */
+    int64_t number;       /* of a command's documents or updates, 1 the first; 0: none */
 } el_error;
 
 /* What functions that report through an el_error return. */

@@ -336,6 +336,9 @@ static int name_row(int64_t row, el_error *err) {
         snprintf(err->message + n, sizeof err->message - n,
                  " (number %lld of its command)", (long long)row + 1);
     }
+    if (row >= 0 && err) {
+        err->number = row + 1;
+    }
     return EL_FAIL;
 }
 

@@ -396,6 +396,39 @@ static int put_arg(const mg_text *t, mg_buf *out, const mg_op *op, const el_valu
     return named ? el_mg_failed_at(key, op->keylen, err) : EL_FAIL;
 }
 
+/* The number that is the whole key whose bytes end before `end`; -1 for other keys. */
+static int64_t place_of(const char *end, size_t n) {
+    int64_t place = 0, unit = 1;
+    size_t all = n;
+    for (; n > 0 && end[-1] >= '0' && end[-1] <= '9' && unit < INT32_MAX; n--) {
+        place += unit * (*--end - '0');
+        unit *= 10;
+    }
+    bool whole = n == 0 || (unsigned char)end[-1] < ' '; /* a type is before it */
+    return n < all && whole ? place : -1;
+}
+
+/* Says in which document, or update, of the command's list the operation `last` is. */
+static int name_row(const mg_text *t, size_t last, el_error *err) {
+    int nopen = 0;
+    int64_t place = -1;
+    for (size_t i = 0; i <= last; i++) {
+        const mg_op *op = &t->ops[i];
+        if (op->kind == MG_OP_CLOSE) {
+            place = --nopen > 0 ? place : -1;
+        } else if (nopen == 1 && op->kind == MG_OP_OPEN) { /* behind type, key and NUL */
+            place = place_of((const char *)t->fixed.p + op->at - 1, op->at - 1);
+        } else if (nopen == 1 && op->keylen > 0) {
+            place = place_of((const char *)t->keys.p + op->key + op->keylen, op->keylen);
+        }
+        nopen += op->kind == MG_OP_OPEN;
+    }
+    if (place >= 0 && err && (t->verb == MG_INSERT || t->verb == MG_UPDATE)) {
+        err->number = place + 1;
+    }
+    return EL_FAIL;
+}
+
 int el_mg_text_bind(const mg_text *t, mg_buf *out, const el_value *args, int batch,
                     el_error *err) {
     size_t start, done = 0, open[MG_MAX_DEPTH + 2] = {0};
@@ -421,6 +454,7 @@ int el_mg_text_bind(const mg_text *t, mg_buf *out, const el_value *args, int bat
             out->arg = given + 1;
             rc = put_arg(t, out, op, &args[given++], nopen, err);
         }
+        rc = rc == EL_OK ? rc : name_row(t, i, err);
     }
     if (rc != EL_OK || el_mg_put(out, fixed + done, t->fixed.n - done, err) != EL_OK ||
         put_batch(t, out, batch, err) != EL_OK) {

@@ -97,6 +97,30 @@ engines.suite("crud", function(engine)
         assert.same({ 5, 5 }, { first.n, second.n })
     end)
 
+    it("each row has a default of its own, whatever is in it", function()
+        local given = { "a", { deep = { 1, {} }, order = eloquent.doc({ { "z", 1 }, { "b", null } }) } }
+        local Listed = engine.model "Listed" {
+            tableName = "crud_listed",
+            connectionName = engine.name,
+            schema = { id = column("increments"), tags = column("json", nil, { default = given }) },
+        }
+        engine:tables(Listed)
+        given[3] = "later"
+        local first = Listed:create()
+        first.tags[2].deep[1], first.tags[2].order.z, first.tags[3] = 2, 2, "leak"
+        Listed:create()
+        Listed:insert({ {} })
+        Listed:createMany({ {} })
+        for _, row in ipairs(Listed:get()) do
+            assert.equal(2, #row.tags)
+            assert.equal(1, row.tags[2].deep[1])
+            assert.equal(1, row.tags[2].order.z)
+            assert.equal(null, row.tags[2].order.b)
+        end
+        first:save()
+        assert.equal("leak", Listed:find(first.id).tags[3])
+    end)
+
     it("keys may be strings, and made by the program", function()
         local tag = Tag:create({ code = "lua", label = "Lua" })
         assert.equal("lua", tag.code)
@@ -461,6 +485,10 @@ engines.suite("crud", function(engine)
         end)
         assert.equal("misuse", err.kind)
         assert.matches("select", err.message)
+        err = failure(function()
+            return user.settings
+        end)
+        assert.matches("settings was not selected", err.message, 1, true)
         err = failure(function()
             return user.nothing
         end)

@@ -232,7 +232,7 @@ engines.only("documents", "mongo", function(engine)
             order:save()
         end)
         assert.same({
-            '{"update":"doc_orders","updates":[{"q":{"_id":?},"u":{"$set":{"data.a.b.c":?,"data.a.list.1.y":?,'
+            '{"update":"doc_orders","updates":[{"q":{"_id":?},"u":{"$set":{"data.a.b.c":?,"data.a.list":?,'
                 .. '"data.nothing":?,"data.fresh":?},"$unset":{"data.z":1}}}]}',
         }, seen)
         assert.is_false(order:isDirty())
@@ -240,6 +240,24 @@ engines.only("documents", "mongo", function(engine)
         assert.same({ "new", 3, 0, 2 }, { found.a.b.c, found.a.list[2].y, found.nothing, found.fresh[2] })
         assert.is_nil(found.z)
         assert.equal("uuid", found.uuid:type())
+    end)
+
+    it("of two programs one may change the list while the other changes what is beside it", function()
+        engine:tables(Order)
+        local id = Order:create({ data = { l = { { x = 1 }, { x = 2 } }, n = 1 } })._id
+        local one, two = Order:find(id), Order:find(id)
+        table.remove(two.data.l, 1)
+        two:save()
+        one.data.n = 2
+        one:save()
+        local data = Order:find(id).data
+        assert.same({ 1, 2, 2 }, { #data.l, data.l[1].x, data.n })
+        one.data.l[2].x = 99 -- a list is one value: there is no other item now at its second place
+        assert.is_true(one:isDirty("data.l.1.x"))
+        assert.is_false(one:isDirty("data.l.0.x"))
+        one:save()
+        data = Order:find(id).data
+        assert.same({ 2, 1, 99 }, { #data.l, data.l[1].x, data.l[2].x })
     end)
 
     it("a zero of another sign is another value", function()

@@ -104,6 +104,110 @@ engines.only("mongo faults", "mongo", function(engine)
         end)
     end
 
+    local NO_TEXT <const>, NO_NUMBER <const> = "no valid UTF-8", "not a number"
+
+    it("text that is no UTF-8 is refused by models, with its path", function()
+        clean()
+        for i, value in ipairs({ "\255", { b = "a\255" }, { list = { 1, { b = "\xc3" } } } }) do
+            local path = ({ "", "b", "list[2].b" })[i]
+            for _, way in ipairs(ways) do
+                if way[3] ~= "fault_native" and not (way[1] == "open, all of it" and i == 1) then
+                    local err = failure(way[2], value)
+                    local where = ("%d, %s: %s"):format(i, way[1], err.message)
+                    assert(err.kind == "value" and err.message:find(NO_TEXT, 1, true), where)
+                    assert(path == "" or err.message:find(path, 1, true), where)
+                    assert(err.message:find("^" .. way[3]) or err.message:find("^row 2: " .. way[3]), where)
+                end
+            end
+        end
+        assert.same({ 0, 0 }, { Order:count(), Free:count() })
+        local id = native:insertOne({ b = "\255", list = { "\255" } }) -- as it is: bytes
+        local found = native:findOne({ _id = id })
+        assert.same({ doc.binary("\255"), doc.binary("\255") }, { found.b, found.list[1] })
+        assert.equal(doc.binary("\255"), Order:create({ data = { b = doc.binary("\255") } }):fresh().data.b)
+    end)
+
+    it("NaN is refused by columns of JSON, and kept by documents of any fields", function()
+        clean()
+        local nan <const> = 0 / 0
+        for _, value in ipairs({ nan, { b = nan }, { list = { 1, nan } } }) do
+            for i = 1, 4 do
+                local err = failure(ways[i][2], value)
+                assert.equal("value", err.kind)
+                assert.matches(NO_NUMBER, err.message, 1, true)
+                assert.matches("Order.data", err.message, 1, true)
+            end
+        end
+        assert.equal(0, Order:count())
+        local note = Free:create({ n = nan, list = { nan } }):fresh()
+        assert.is_true(note.n ~= note.n and note.list[1] ~= note.list[1])
+        native:insertOne({ n = nan })
+        assert.is_true(native:findOne().n ~= native:findOne().n)
+        assert.equal(math.huge, Order:create({ data = { math.huge } }):fresh().data[1])
+    end)
+
+    it("what a save or an update changes inside a document is looked at in the same way", function()
+        clean()
+        local order = Order:create({ name = "kept", data = { a = { b = 1 }, x = 1 } })
+        local note = Free:create({ name = "kept", data = { a = { b = 1 }, x = 1 } })
+        for _, case in ipairs({
+            { "\255", NO_TEXT }, { { c = { "\255" } }, NO_TEXT },
+            { 0 / 0, NO_NUMBER }, { { c = { 0 / 0 } }, NO_NUMBER },
+            { print, "function" }, { { c = { print } }, "function" },
+        }) do
+            local value, reason = case[1], case[2]
+            local path = type(value) == "table" and "a.b.c[1]" or "a.b"
+            for record, label in pairs({ [order] = "Order.data", [note] = "Free" }) do
+                if label == "Order.data" or reason ~= NO_NUMBER then
+                    record.data.a.b = value
+                    local err = failure(record.save, record)
+                    assert.equal("value", err.kind)
+                    assert.equal(1, err.message:find(label .. ": ", 1, true), err.message)
+                    assert.matches(reason, err.message, 1, true)
+                    assert.matches("'" .. (label == "Free" and "data." or "") .. path .. "'", err.message, 1, true)
+                    record:refresh()
+                    local model = label == "Free" and Free or Order
+                    err = failure(function()
+                        model:where("name", "kept"):update({ ["data.a.b"] = value })
+                    end)
+                    assert.equal("value", err.kind)
+                    assert.equal(1, err.message:find(label, 1, true), err.message)
+                    assert.matches(reason, err.message, 1, true)
+                    assert.equal(1, model:first().data.a.b)
+                end
+            end
+        end
+    end)
+
+    it("a key that no document can have is refused by a save as by create", function()
+        clean()
+        local order = Order:create({ data = { x = { y = 1 } } })
+        local note = Free:create({ x = { y = 1 } })
+        for _, key in ipairs({ "a\0b", "\0", "a\xffb" }) do
+            for _, path in ipairs({ "", "x" }) do
+                for record, label in pairs({ [order] = "Order.data", [note] = "Free" }) do
+                    local whole = label == "Free" and record or record.data
+                    local at = path == "x" and whole.x or whole
+                    at[key] = 1
+                    local err = failure(record.save, record)
+                    assert.equal("value", err.kind)
+                    assert.matches(("%s: a document can't hold the value%s: it has a key that is no UTF-8 text"):format(
+                        label, path == "x" and " at 'x'" or ""), err.message, 1, true)
+                    record:refresh()
+                    assert.equal(1, label == "Free" and Free:first().x.y or Order:first().data.x.y)
+                end
+            end
+            for _, call in ipairs({
+                function() Order:where("data." .. key, 1):get() end,
+                function() Order:where("data.x.y", 1):update({ ["data." .. key] = 1 }) end,
+                function() db:command({ [key] = 1 }) end,
+                function() db:collection(key):count() end,
+            }) do
+                assert.equal("misuse", failure(call).kind)
+            end
+        end
+    end)
+
     it("refused in conditions and updates, too, and nothing is changed", function()
         clean()
         Order:create({ name = "kept", data = { x = 1 } })
@@ -348,9 +452,13 @@ engines.only("mongo faults", "mongo", function(engine)
         b.name = "c"
         b:save()
         local err = failure(native.insertMany, native, { { _id = 1 }, { _id = 2 }, { _id = 1 }, { _id = 3 } })
-        assert.equal("unique", err.kind)
-        assert.matches("number 3 of its command", err.message, 1, true)
+        assert.same({ "unique", 3 }, { err.kind, err.row })
         assert.equal(2, native:count())
+        local two = { { _id = 5 }, { _id = 1 } }
+        err = failure(db.command, db, doc({ { "insert", "fault_native" }, { "documents", two } }))
+        assert.same({ "unique", 2 }, { err.kind, err.number })
+        assert.matches("number 2 of its command", err.message, 1, true)
+        assert.equal(3, native:count())
         err = failure(Order.insert, Order, { { _id = 10, name = "x" }, { _id = 11, name = "y" },
             { _id = 10, name = "z" } })
         assert.same({ "unique", "_id_" }, { err.kind, err.constraint })

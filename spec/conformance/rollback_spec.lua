@@ -30,7 +30,18 @@ engines.suite("rollback", function(engine)
             id = column("uuid", nil, { primary = true, auto = true }),
             slug = column("string", 40),
         },
+        timestamps = true,
     }
+    local pages = { Page }
+    if engine.name == "mongo" then
+        pages[2] = engine.model "Leaf" {
+            tableName = "rollback_leaves",
+            connectionName = "mongo",
+            softDeletes = true,
+            schema = "open",
+            timestamps = true,
+        }
+    end
     local Tag = engine.model "Tag" {
         tableName = "rollback_tags",
         connectionName = engine.name,
@@ -39,7 +50,7 @@ engines.suite("rollback", function(engine)
     local db = engine:db()
 
     before_each(function()
-        engine:tables(Account, Page, Tag)
+        engine:tables(Account, Tag, table.unpack(pages))
     end)
 
     local function rolled_back(fn)
@@ -82,15 +93,84 @@ engines.suite("rollback", function(engine)
             assert.equal(1, Account:find(ada.id).notes.a)
         end)
 
-        it("that was created with a key made by the program gets another one", function()
-            local page
-            rolled_back(function()
-                page = Page:create({ slug = "a" })
+        for _, Model in ipairs(pages) do
+            local kind = Model == Page and "" or ", free-form"
+            it("that was created with a key made by the program gets another one" .. kind, function()
+                local key, moment = Model._key, eloquent.datetime("2001-02-03T04:05:06Z")
+                local page, other, first
+                rolled_back(function()
+                    page = Model:create({ slug = "a" })
+                    first = page[key]
+                    other = Model:create({ slug = "c", created_at = moment })
+                    other:update({ slug = "b" })
+                end)
+                assert.is_nil(page[key])
+                assert.is_nil(page.created_at)
+                assert.is_nil(page.updated_at)
+                assert.is_nil(other.updated_at)
+                assert.equal(moment, other.created_at)
+                page:save()
+                other:save()
+                assert.not_equal(first, page[key])
+                assert.equal("a", Model:find(page[key]).slug)
+                assert.is_not_nil(Model:find(page[key]).created_at)
+                assert.equal("b", Model:find(other[key]).slug)
             end)
-            assert.is_nil(page.id)
-            page:save()
-            assert.equal("a", Page:find(page.id).slug)
-        end)
+
+            it("that was created with a key keeps it" .. kind, function()
+                local key, page = "01890a5d-ac96-774b-bcce-b302099a8057", nil
+                rolled_back(function()
+                    page = Model:create({ [Model._key] = key, slug = "a" })
+                end)
+                assert.equal(key, page[Model._key])
+                page:save()
+                assert.equal("a", Model:find(key).slug)
+            end)
+
+            it("that was deleted softly is not trashed" .. kind, function()
+                local page = Model:create({ slug = "a" })
+                local stamp = page.updated_at
+                rolled_back(function()
+                    page:delete()
+                end)
+                assert.is_false(page:trashed())
+                assert.is_false(page:isDirty())
+                assert.equal(stamp, page.updated_at)
+                page:update({ slug = "b" })
+                assert.equal("b", Model:find(page[Model._key]).slug)
+                assert.is_true(page:delete())
+                assert.equal(0, Model:count())
+                rolled_back(function()
+                    page:restore()
+                end)
+                assert.is_true(page:trashed())
+                local new
+                rolled_back(function()
+                    new = Model:create({ slug = "new" })
+                    new:delete()
+                end)
+                assert.is_false(new:trashed())
+                new:save()
+                assert.equal("new", Model:sole().slug)
+                new:forceDelete()
+                page.slug = "c"
+                page:save()
+                assert.equal(0, Model:count())
+            end)
+
+            it("that was updated has the time of its row" .. kind, function()
+                local page = Model:find(Model:create({ slug = "a" })[Model._key])
+                local stamp = page.updated_at
+                rolled_back(function()
+                    page:update({ slug = "b" })
+                    page:update({ slug = "c" })
+                end)
+                assert.equal(stamp, page.updated_at)
+                assert.same({ slug = "c" }, page:getDirty())
+                page:save()
+                assert.equal("c", Model:find(page[Model._key]).slug)
+            end)
+        end
 
         it("that was updated is dirty again", function()
             local ada = Account:create({ owner = "Ada", coins = 1, notes = { a = 1 } })
@@ -164,18 +244,6 @@ engines.suite("rollback", function(engine)
             end)
             assert.equal("ten letters", Short:find("t1").label)
             assert.same({ label = "short" }, tag:getDirty())
-        end)
-
-        it("that was deleted softly is not trashed", function()
-            local page = Page:create({ slug = "a" })
-            rolled_back(function()
-                page:delete()
-            end)
-            assert.is_false(page:trashed())
-            page:update({ slug = "b" })
-            assert.equal("b", Page:find(page.id).slug)
-            assert.is_true(page:delete())
-            assert.equal(0, Page:count())
         end)
 
         it("keeps its row when its key was changed", function()

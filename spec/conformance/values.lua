@@ -325,7 +325,19 @@ return {
             { ["a key with 'quotes' and \"more\""] = "ä€😀\n\t\\/", [""] = "", ["1"] = "one" },
             "text", "", 5, -0.25, true, false, math.mininteger, { "" }, { { { { {} } } } },
         },
-        wrong = { { [1] = "a", x = "b" }, { infinity }, { nan }, { print }, { "\xff" } },
+        wrong = {
+            { [1] = "a", x = "b" }, nan, { nan }, { a = { nan } }, { print }, "\xff", { "\xff" },
+            { a = { b = "a\xc3" } }, { a = { ["\xff"] = 1 } },
+        },
+    },
+    {
+        name = "json, infinity",
+        column = column("json"),
+        compares = false,
+        encoded = true,
+        type_told = false,
+        values = { { 0.5 } },
+        wrong = { { infinity }, { a = -infinity }, infinity },
     },
     {
         name = "json, floats with an exponent",

@@ -345,8 +345,10 @@ describe("a query on MongoDB", function()
             function(q)
                 q:where("age", ">", 1):decrement("age", 2, { name = "x" })
             end,
-            '{"update":"users","updates":[{"q":{"age":{"$gt":?}},"u":{"$inc":{"age":?},"$set":{"name":?}},"multi":true}]}',
-            "1, -2, x",
+            '{"update":"users","updates":[{"q":{"$and":[{"age":{"$gt":?}},{"age":{"$ne":null}}]},'
+                .. '"u":{"$inc":{"age":?},"$set":{"name":?}},"multi":true},{"q":{"$and":[{"age":{"$gt":?}},{"age":null}]},'
+                .. '"u":{"$set":{"name":?}},"multi":true}]}',
+            "1, -2, x, 1, x",
         },
         {
             "a delete", "id",

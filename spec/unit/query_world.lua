@@ -53,6 +53,18 @@ provide("eloquent.core.plan", function()
     }
 end)
 
+provide("eloquent.core.shape", function()
+    return {
+        new = function()
+            return {
+                normal = function(_, _, value)
+                    return value
+                end,
+            }
+        end,
+    }
+end)
+
 provide("eloquent.core.placeholder", function()
     return {
         scan = function(sql, dialect)
@@ -89,12 +101,17 @@ end)
 
 --- A model as SqlModel makes it, as far as the builder looks.
 function world.model(name, tbl, columns, more)
-    local model = { _name = name, _table = tbl, _columns = columns, _column = {}, _relations = {}, _key = "id" }
+    local model = {
+        _name = name, _table = tbl, _columns = columns, _column = {}, _relations = {}, _key = "id",
+        _database = { indexes = {} },
+    }
     for _, column in ipairs(columns) do
         model._column[column.name] = column
     end
+    local shape
     function model._getShape()
-        return nil
+        shape = shape or require("eloquent.core.shape").new({ model = name, columns = columns })
+        return shape
     end
     for key, value in pairs(more or {}) do
         model[key] = value

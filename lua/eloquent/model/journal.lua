@@ -20,6 +20,7 @@ local journal = {}
 --- values of the columns written since, as the row had them, by name, and at these places:
 local NEW <const> = 1 -- that mask, of a new record that was written again
 local STAMP <const> = 2 -- the timestamp column that the model has set
+local MADE <const> = 3 -- fields of a new free-form document that the model has made
 
 local serial = 0
 
@@ -102,11 +103,12 @@ local function written_names(record)
     return names
 end
 
---- Before a new record is inserted; `written` is the mask of what the script has set.
-function journal.inserting(self, record, written)
+--- Before a new record is inserted; `written` is the mask of what the script has set, and
+--- `made` names what the model may make inside a free-form document.
+function journal.inserting(self, record, written, made)
     local entry = noted(self, record)
     if entry == nil then
-        note(self, record, written)
+        note(self, record, made and { [NEW] = written, [MADE] = made } or written)
     elseif not core.hasSaved(record) then -- the first attempt failed
         entry = table_of(self, record)
         for name in pairs(written_names(record)) do
@@ -214,14 +216,18 @@ local function add_names(names, mask, model)
 end
 
 local function undo_insert(record, entry)
-    local names, mask = written_names(record), entry
+    local made = type(entry) == "table" and entry[MADE]
+    if made then
+        core.model(record)._records._unmake(record, made)
+    end
+    local model, names, mask = core.model(record), written_names(record), entry
     if type(entry) == "table" then
         mask = entry[NEW]
         for name in pairs(columns_of(entry)) do
-            names[name] = name ~= entry[STAMP] or names[name]
+            names[name] = name ~= entry[STAMP] and name ~= model._soft_deletes or names[name]
         end
     end
-    add_names(names, mask, core.model(record))
+    add_names(names, mask, model)
     core.detach(record, names)
 end
 
@@ -254,11 +260,12 @@ local function undo_update(record, entry)
     else
         now, stamped = core.rewind(record), entry and model._timestamps.updated
     end
+    local take_back = model._records._take_back
     if stamped then
-        now[stamped] = nil
+        take_back(record, now, stamped)
     end
     if model._soft_deletes then
-        now[model._soft_deletes] = nil -- the next save would delete the row
+        take_back(record, now, model._soft_deletes) -- the next save would delete the row
     end
     core.restore(record, now)
 end
@@ -306,7 +313,7 @@ function journal.merge(self, inner)
         elseif type(later) == "table" then
             entry = table_of(self, record)
             for name, value in pairs(later) do
-                if entry[name] == nil and name ~= NEW then
+                if entry[name] == nil and name ~= NEW and name ~= MADE then
                     entry[name] = value
                 end
             end

@@ -93,7 +93,7 @@ function options.check_keys(fail, given)
     end
 end
 
--- A copy of a list of names, each of which `known` has.
+-- A copy of a list of names, each of which `known` has; nil: fields of free-form documents.
 local function names_of(fail, part, list, known, what)
     local count, copy = 0, {}
     for _ in pairs(list) do
@@ -106,7 +106,9 @@ local function names_of(fail, part, list, known, what)
         if type(name) ~= "string" then
             fail("item %d of %s is not a name but a %s", i, part, type(name))
         end
-        if not known[name] then
+        if not known and (name == "" or name:find("[.$]")) then
+            fail('%s: "%s" is no field of the document; paths into it are not taken here', part, name)
+        elseif known and not known[name] then
             fail('%s: there is no %s "%s"%s', part, what, name, nearest.hint(name, known))
         end
         copy[i] = name
@@ -216,7 +218,7 @@ function options.read(fail, model, given, reserved)
     local columns, relations = model._column, model._relations
     local result = { morphAlias = given.morphAlias }
     result.attributes = read_attributes(fail, given.attributes or {}, reserved)
-    local visible = merged(columns, relations, result.attributes)
+    local visible = not model._open and merged(columns, relations, result.attributes) or nil
     for _, part in ipairs({ "hidden", "visible" }) do
         if given[part] then
             result[part] = names_of(fail, part, given[part], visible, "column or relation")
@@ -251,7 +253,7 @@ function options.read(fail, model, given, reserved)
         end
     end)
     local fillable = given.fillable
-        and set_of(names_of(fail, "fillable", given.fillable, columns, "column"))
+        and set_of(names_of(fail, "fillable", given.fillable, not model._open and columns or nil, "column"))
     return result, fillable
 end
 

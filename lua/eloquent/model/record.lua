@@ -32,6 +32,11 @@ function Record._original(record, _, name)
     return core.original(record, name)
 end
 
+--- Undoes in `kept`, the values that a rolled back record keeps, what the model has set.
+function Record._take_back(_, kept, name)
+    kept[name] = nil
+end
+
 local function fail(kind, model, message, ...)
     errors.raise({
         kind = kind,

@@ -125,7 +125,7 @@ function Model:_checkFillable(data)
         return
     end
     for name in pairs(data) do
-        if not fillable[name] and self._column[name] then
+        if not fillable[name] and (self._open or self._column[name]) then
             misuse(
                 "%s.%s is not in the model's fillable list; set it by name: record.%s = value",
                 self._name,

@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
 --
 -- What differs between a document as it was read and as it is now, by the paths of the
--- fields that differ, so that a save writes these and nothing else.
+-- fields that differ, so that a save writes these and nothing else. A list is one value: the
+-- place of an item may be another's by now, when somebody else has taken one out.
 local document = require("eloquent.core.document")
 local null = require("eloquent.core.null")
+local trees = require("eloquent.mongo.trees")
 
 local changes = {}
 
@@ -11,20 +13,13 @@ local changes = {}
 ---@field set table[]   { path, value }
 ---@field unset string[]
 
--- Paths have dots between names, and operators begin with a dollar.
+-- Paths have dots between names, and operators begin with a dollar. A name that no document can have is refused
+-- with the document that it is in.
 local function is_plain(name)
-    return name ~= "" and name:byte() ~= 36 and not name:find(".", 1, true)
+    return name ~= "" and name:byte() ~= 36 and not name:find("[.\0]") and utf8.len(name) ~= nil
 end
 
 local compare
-
--- NaN is itself, and -0.0 another value than 0.0.
-local function same_values(old, new)
-    if old ~= new then
-        return old ~= old and new ~= new
-    end
-    return math.type(old) == math.type(new) and (old ~= 0 or math.type(old) == "integer" or 1 / old == 1 / new)
-end
 
 -- The fields of documents; false when one that differs has no path.
 local function compare_documents(old, new, prefix, found)
@@ -44,38 +39,20 @@ local function compare_documents(old, new, prefix, found)
     return true
 end
 
--- Lists of one length: the documents in them one by one; false when other items differ.
-local function compare_lists(old, new, prefix, found)
-    if #old ~= #new then
-        return false
-    end
-    for i = 1, #new do
-        local a, b = old[i], new[i]
-        local nested = type(a) == "table" and type(b) == "table"
-        if nested and not compare(a, b, prefix, tostring(i - 1), found) or not nested and not same_values(a, b) then
-            return false
-        end
-    end
-    return true
-end
-
 -- Notes what differs in one field; false when that has no path of its own.
 function compare(old, new, prefix, name, found)
-    if type(old) == "table" and type(new) == "table" then
-        local kind = document.kind(new)
-        if kind and kind == document.kind(old) then
-            local inner = { set = {}, unset = {} }
-            local walk = kind == "list" and compare_lists or compare_documents
-            if walk(old, new, prefix .. name .. ".", inner) then
-                if not is_plain(name) and (#inner.set > 0 or #inner.unset > 0) then
-                    return false
-                end
-                table.move(inner.set, 1, #inner.set, #found.set + 1, found.set)
-                table.move(inner.unset, 1, #inner.unset, #found.unset + 1, found.unset)
-                return true
+    if type(old) == "table" and type(new) == "table" and document.kind(new) == "document"
+        and document.kind(old) == "document" then
+        local inner = { set = {}, unset = {} }
+        if compare_documents(old, new, prefix .. name .. ".", inner) then
+            if not is_plain(name) and (#inner.set > 0 or #inner.unset > 0) then
+                return false
             end
+            table.move(inner.set, 1, #inner.set, #found.set + 1, found.set)
+            table.move(inner.unset, 1, #inner.unset, #found.unset + 1, found.unset)
+            return true
         end
-    elseif same_values(old, new) then
+    elseif trees.same(old, new) then
         return true
     end
     if not is_plain(name) then

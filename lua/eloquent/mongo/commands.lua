@@ -50,7 +50,7 @@ function commands.insert(model, names)
     return plan(model, object({
         { "insert", string(model._table) },
         { "documents", array({ document }) },
-    }), names and params or { false })
+    }), names and params or { text.part_of(model) })
 end
 
 local function update_of(model, body)
@@ -74,11 +74,10 @@ end
 ---@param id any
 ---@param found eloquent.Changes
 function commands.change(model, id, found)
-    local column = model._column
     local set, unset, params, values = {}, {}, { commands.key_param(model) }, { id }
     for i, item in ipairs(found.set) do
         set[i] = { item[1], "?" }
-        params[i + 1], values[i + 1] = column[item[1]] and item[1] or false, item[2]
+        params[i + 1], values[i + 1] = text.part_of(model, item[1]), item[2]
     end
     for i, path in ipairs(found.unset) do
         unset[i] = { path, "1" }
@@ -92,7 +91,7 @@ end
 
 --- An update that writes the whole document.
 function commands.replace(model)
-    return plan(model, update_of(model, "?"), { false, false })
+    return plan(model, update_of(model, "?"), { false, text.part_of(model) })
 end
 
 --- A removal of the record's document.

@@ -8,8 +8,8 @@ local kind = {
     record = "eloquent.mongo.record",
 }
 
---- Column of a free-form document: what the driver calls a whole document.
-kind.document = "document"
+--- Column of a free-form model: its whole document. No field has that name.
+kind.document = "$document"
 
 local sql_stores = { mysql = true, pg = true, sqlite = true }
 
@@ -85,6 +85,14 @@ local function find_required(model)
     end
 end
 
+-- A default that the script can't change later.
+local function own_default(value)
+    if type(value) == "table" and not require("eloquent.query.expression").is(value) then
+        return require("eloquent.mongo.trees").copy(value)
+    end
+    return value
+end
+
 --- Completes a model whose schema was read.
 function kind.finish(fail, model)
     model._kind = "mongo"
@@ -108,6 +116,7 @@ function kind.finish(fail, model)
     for _, column in ipairs(model._columns) do
         if column.type == "json" then
             column.type = "document"
+            column.default = own_default(column.default)
         elseif counted[column.type] then
             model._counter = column.name
         end

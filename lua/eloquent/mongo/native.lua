@@ -2,17 +2,18 @@
 --
 -- MongoDB as it is: collections, their commands with filters and pipelines as tables, and
 -- commands of any kind. Values are bound, so nothing in them is a command.
+local arguments = require("eloquent.mongo.arguments")
 local doc = require("eloquent.core.document")
 local errors = require("eloquent.core.errors")
-local json = require("eloquent.core.json")
 local new_plan = require("eloquent.core.plan").new
 local text = require("eloquent.query.grammar.mongo_text")
 
 local native = {}
 
-local function misuse(message, ...)
-    errors.raise({ kind = "misuse", message = message:format(...) })
-end
+local misuse, add_options, table_or = arguments.misuse, arguments.add_options, arguments.table_or
+local filter_of, keys_of, list_of, name_of = arguments.filter, arguments.keys, arguments.list, arguments.name
+local needed_filter, needed_document = arguments.needed_filter, arguments.needed_document
+local change_of, replacement_of = arguments.change, arguments.replacement
 
 local function check_connection(connection)
     if connection.kind ~= "mongo" then
@@ -149,57 +150,7 @@ function native.collection(connection, name)
     return setmetatable({ name = name, _connection = connection }, Collection)
 end
 
--- {{{ what verbs take
-
-local function table_or(value, verb, what, otherwise)
-    if value == nil then
-        return otherwise
-    elseif type(value) ~= "table" then
-        return misuse("%s expects %s as a table, got a %s", verb, what, type(value))
-    end
-    return value
-end
-
-local function filter_of(value, verb)
-    return table_or(value, verb, "a filter", doc())
-end
-
--- { "name", -1 } pairs, { name = 1 } or a document, as a document.
-local function keys_of(value, verb)
-    if value == nil or doc.is(value) then
-        return value
-    end
-    table_or(value, verb, "keys")
-    if value[1] == nil and #doc.keys(value) > 1 then
-        return misuse("%s: a table of several keys has no order; write { { \"name\", 1 }, { \"age\", -1 } }", verb)
-    end
-    return doc(value)
-end
-
--- A list of tables, also where it is empty.
-local function list_of(value, verb, what)
-    table_or(value, verb, what, nil)
-    if value == nil or doc.kind(value) ~= "list" and next(value) ~= nil then
-        return misuse("%s expects %s as a list of tables", verb, what)
-    end
-    return doc.kind(value) == "list" and value or json.array({})
-end
-
--- The options that a command knows, in its order; others raise.
-local function add_options(list, options, known, verb)
-    options = table_or(options, verb, "options", {})
-    local names = {}
-    for _, name in ipairs(known) do
-        names[name] = true
-        list[#list + 1] = { name, options[name] }
-    end
-    for name in pairs(options) do
-        if not names[name] then
-            misuse("%s has no option '%s'; there are %s", verb, tostring(name), table.concat(known, ", "))
-        end
-    end
-    return list
-end
+-- {{{ options
 
 local FIND <const> = {
     "projection", "sort", "skip", "limit", "hint", "batchSize", "comment", "maxTimeMS", "collation",
@@ -207,6 +158,7 @@ local FIND <const> = {
 }
 local AGGREGATE <const> = { "allowDiskUse", "maxTimeMS", "hint", "comment", "collation", "let" }
 local UPDATE <const> = { "upsert", "arrayFilters", "hint", "collation" }
+local FIND_AND_UPDATE <const> = { "sort", "upsert", "projection", "returnNew" }
 
 -- }}}
 -- {{{ reads
@@ -288,20 +240,16 @@ end
 ---@return table
 function Collection:distinct(field, filter)
     return run(self._connection, {
-        { "distinct", self.name }, { "key", field }, { "query", filter_of(filter, "distinct") },
+        { "distinct", self.name },
+        { "key", name_of(field, "distinct", "a field") },
+        { "query", filter_of(filter, "distinct") },
     }).values
 end
 
 -- }}}
 -- {{{ writes
 
---- Inserts a document; returns its `_id`.
----@param document table
-function Collection:insertOne(document)
-    return self:insertMany({ table_or(document, "insertOne", "a document") })[1]
-end
-
--- A document of `insertMany` with its key, and that; raises for what is no document.
+-- A document to insert with its key, and that; raises for what is no document. `i` is its number of several.
 local function with_key(self, each, i)
     local kind, why = nil, "it is a " .. type(each)
     if type(each) == "table" then
@@ -315,7 +263,7 @@ local function with_key(self, each, i)
     if kind ~= "document" then
         errors.raise({
             kind = "value", table = self.name, row = i,
-            message = ("%s: the value %d to insert is no document: %s"):format(self.name, i,
+            message = ("%s: the value %sto insert is no document: %s"):format(self.name, i and i .. " " or "",
                 (why:gsub("^has ", "it has "))),
         })
     end
@@ -334,6 +282,41 @@ end
 local MAX_DOCUMENTS <const> = 100000 -- of one command
 local TOO_LARGE <const> = 10334 -- a command that is, or a document
 
+-- Which document of the command it was that starts with that number `first`; nil where nobody tells.
+local function failed_one(self, why, list, first)
+    if why.number then
+        return first + why.number - 1
+    elseif not errors.is(why, "value") then
+        return nil
+    elseif why.driver then
+        local place, path = (why.column or ""):match("^documents%.(%d+)%.?(.*)$")
+        if place then
+            why.column = path ~= "" and path or nil
+            why.message = why.message:gsub("^([^:]-)%.documents%.%d+", "%1", 1)
+            return first + math.tointeger(tonumber(place))
+        end
+        return nil
+    end
+    local bindable = require("eloquent.core.shape").bindable
+    for i = first, #list do
+        local ok, wrong = pcall(bindable, list[i], true)
+        if not ok and errors.is(wrong, "value") then
+            why.message = ("%s: %s"):format(self.name, wrong.message)
+            return i
+        end
+    end
+end
+
+-- Raises it with the number of the document in the list.
+local function fail_at(self, why, list, first, last)
+    local row = errors.is(why) and (failed_one(self, why, list, first) or first == last and first)
+    if row and #list > 1 then
+        why.row = row
+        why.message = ("row %d: %s"):format(row, why.message:gsub(" %(number %d+ of its command%)$", ""))
+    end
+    error(why, 0)
+end
+
 -- Inserts the documents from `first` to `last` by as many commands as they take.
 local function insert_part(self, whole, first, last)
     local ok, why
@@ -344,15 +327,23 @@ local function insert_part(self, whole, first, last)
     if ok then
         return
     elseif why and (first == last or not (errors.is(why, "value") and why.code == TOO_LARGE)) then
-        error(why, 0)
+        fail_at(self, why, whole, first, last)
     end
     local middle = (first + last) // 2
     insert_part(self, whole, first, middle)
     insert_part(self, whole, middle + 1, last)
 end
 
+--- Inserts a document; returns its `_id`.
+---@param document table
+function Collection:insertOne(document)
+    local whole, id = with_key(self, needed_document(document, "insertOne", "a document"))
+    insert_part(self, { whole }, 1, 1)
+    return id
+end
+
 --- Inserts documents, in order; returns their `_id`s. Those before one that fails are kept,
---- but for a transaction.
+--- but for a transaction. The error says by `row` which one that is.
 ---@param list table[]
 ---@return any[]
 function Collection:insertMany(list)
@@ -368,11 +359,7 @@ function Collection:insertMany(list)
 end
 
 local function update(self, filter, change, options, multi, verb)
-    table_or(change, verb, "a change")
-    if change == nil then
-        return misuse("%s expects a filter and a change, such as { [\"$set\"] = { name = \"x\" } }", verb)
-    end
-    local each = add_options({ { "q", filter_of(filter, verb) }, { "u", change } }, options, UPDATE, verb)
+    local each = add_options({ { "q", needed_filter(filter, verb) }, { "u", change } }, options, UPDATE, verb)
     if multi then
         each[#each + 1] = { "multi", true }
     end
@@ -388,23 +375,23 @@ end
 ---     places:updateOne({ _id = id }, { ["$push"] = { tags = "new" } })
 ---@return integer
 function Collection:updateOne(filter, change, options)
-    return update(self, filter, change, options, false, "updateOne")
+    return update(self, filter, change_of(change, "updateOne"), options, false, "updateOne")
 end
 
 --- Changes all documents that match; returns their number.
 ---@return integer
 function Collection:updateMany(filter, change, options)
-    return update(self, filter, change, options, true, "updateMany")
+    return update(self, filter, change_of(change, "updateMany"), options, true, "updateMany")
 end
 
 --- Puts a document in the place of the first that matches.
 ---@return integer
 function Collection:replaceOne(filter, document, options)
-    return update(self, filter, document, options, false, "replaceOne")
+    return update(self, filter, replacement_of(document, "replaceOne"), options, false, "replaceOne")
 end
 
 local function delete(self, filter, limit, verb)
-    local each = doc({ { "q", filter_of(filter, verb) }, { "limit", limit } })
+    local each = doc({ { "q", needed_filter(filter, verb) }, { "limit", limit } })
     return write(self._connection, { { "delete", self.name }, { "deletes", { each } } })
 end
 
@@ -427,14 +414,19 @@ end
 ---@return table|nil
 function Collection:findOneAndUpdate(filter, change, options)
     local verb = "findOneAndUpdate"
-    local given = table_or(options, verb, "options", {})
-    return run(self._connection, add_options({
+    local given = {}
+    for _, item in ipairs(add_options({}, options, FIND_AND_UPDATE, verb)) do
+        given[item[1]] = item[2]
+    end
+    return run(self._connection, {
         { "findAndModify", self.name },
-        { "query", filter_of(filter, verb) },
-        { "update", table_or(change, verb, "a change") },
-    }, {
-        sort = keys_of(given.sort, verb), upsert = given.upsert, fields = given.projection, new = given.returnNew,
-    }, { "sort", "upsert", "fields", "new" }, verb))
+        { "query", needed_filter(filter, verb) },
+        { "update", change_of(change, verb) },
+        { "sort", keys_of(given.sort, verb) },
+        { "upsert", given.upsert },
+        { "fields", given.projection },
+        { "new", given.returnNew },
+    })
 end
 
 --- Deletes one document and returns it, or nil.
@@ -442,7 +434,7 @@ end
 ---@return table|nil
 function Collection:findOneAndDelete(filter)
     return run(self._connection, {
-        { "findAndModify", self.name }, { "query", filter_of(filter, "findOneAndDelete") }, { "remove", true },
+        { "findAndModify", self.name }, { "query", needed_filter(filter, "findOneAndDelete") }, { "remove", true },
     })
 end
 
@@ -457,7 +449,7 @@ end
 ---@return string
 function Collection:createIndex(keys, options)
     keys = keys_of(keys, "createIndex")
-    if not keys then
+    if not keys or next(keys) == nil then
         return misuse("createIndex expects the keys of the index, such as { name = 1 }")
     end
     local parts = {}
@@ -480,7 +472,7 @@ end
 
 ---@param name string
 function Collection:dropIndex(name)
-    run(self._connection, { { "dropIndexes", self.name }, { "index", name } })
+    run(self._connection, { { "dropIndexes", self.name }, { "index", name_of(name, "dropIndex", "an index") } })
 end
 
 --- Drops the collection; false when there was none.

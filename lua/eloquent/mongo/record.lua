@@ -14,10 +14,13 @@ local null = require("eloquent.core.null")
 local objectid = require("eloquent.core.objectid")
 local rows = require("eloquent.support.later")("eloquent.mongo.rows")
 local sql = require("eloquent.support.later")("eloquent.model.sql")
+local text = require("eloquent.query.grammar.mongo_text")
+local trees = require("eloquent.support.later")("eloquent.mongo.trees")
 local uid = require("eloquent.support.later")("eloquent.core.uid")
 
 local for_model = connections.for_model
 local model_of = core.model
+local WHOLE <const> = require("eloquent.mongo.kind").document
 
 local Base = require("eloquent.model.record")
 
@@ -53,23 +56,40 @@ function Record._check_fields(model, data)
     end
 end
 
+--- Raises for a free-form record of which a query has selected some fields.
+local function need_whole(record)
+    if not core.has(record, WHOLE) then
+        local model = model_of(record)
+        fail("misuse", model, "only some fields of this %s were selected, so it can't be written; "
+            .. "read it without select(...), or write by its key with update", model._name)
+    end
+end
+
 --- The free-form document of a record, made when there is none.
 ---@return table
 function Record._whole(record)
-    local whole = core.get(record, "document")
+    need_whole(record)
+    local whole = core.get(record, WHOLE)
     if whole == nil then
-        core.set(record, "document", doc())
-        whole = core.get(record, "document")
+        core.set(record, WHOLE, doc())
+        whole = core.get(record, WHOLE)
     end
     return whole
+end
+
+local function not_selected(model, name)
+    fail("misuse", model, "%s.%s was not selected by this query; add it to select(...)", model._name, name)
 end
 
 local function get(record, model, name)
     if not model._open then
         return core.get(record, name)
+    elseif core.has(record, WHOLE) then
+        return trees.field(core.get(record, WHOLE), name)
+    elseif not core.shape(record):has(name) then
+        not_selected(model, name)
     end
-    local value = Record._whole(record)[name]
-    return value ~= null and value or nil
+    return core.get(record, name)
 end
 
 local function set(record, model, name, value)
@@ -84,10 +104,12 @@ end
 local function original(record, model, name)
     if not model._open then
         return core.original(record, name)
+    elseif core.has(record, WHOLE) then
+        return trees.field(core.original(record, WHOLE), name)
+    elseif core.shape(record):has(name) then
+        return core.original(record, name)
     end
-    local whole = core.original(record, "document")
-    local value = whole and whole[name]
-    return value ~= null and value or nil
+    return nil
 end
 
 local function is_changed(record, model, name)
@@ -99,6 +121,38 @@ local function is_changed(record, model, name)
 end
 
 Record._get, Record._set, Record._original = get, set, original
+
+--- Undoes in `kept`, the values that a rolled back record keeps, what the model has set.
+function Record._take_back(record, kept, name)
+    local model = model_of(record)
+    if not model._open then
+        Base._take_back(record, kept, name)
+    elseif type(kept[WHOLE]) == "table" then
+        local old = core.original(record, WHOLE)
+        kept[WHOLE][name] = old and old[name]
+    end
+end
+
+-- The fields that a free-form record gets from its model, by its insert or later, and that the script has not set.
+local function unmade(record, model)
+    local names, deleted = {}, model._soft_deletes
+    for _, name in pairs(model._timestamps or {}) do
+        names[#names + 1] = name and get(record, model, name) == nil and name or nil
+    end
+    names[#names + 1] = deleted and get(record, model, deleted) == nil and deleted or nil
+    names[#names + 1] = get(record, model, "_id") == nil and "_id" or nil
+    return names
+end
+
+--- Takes the fields out of a new record that its model has made.
+function Record._unmake(record, names)
+    local model, saved = model_of(record), core.hasSaved(record)
+    for _, name in ipairs(names) do
+        if not saved or name == "_id" or not is_changed(record, model, name) then
+            set(record, model, name, nil)
+        end
+    end
+end
 
 -- }}}
 -- {{{ insert
@@ -204,7 +258,7 @@ end
 function Record._insert(record, model, key)
     local connection = model._via or for_model(model)
     if connection._journal then
-        journal.inserting(connection._journal, record, key)
+        journal.inserting(connection._journal, record, key, model._open and unmade(record, model))
     end
     if not model._open then
         fill_columns(record, model)
@@ -219,6 +273,7 @@ function Record._insert(record, model, key)
         conn:execute(plans.whole, { Record._whole(record) })
         core.sync(record)
         core.setExists(record, true)
+        Record._wrote(record, nil)
         return record
     end
     local mask = core.mask(record)
@@ -273,14 +328,32 @@ local function run(connection, plan, values, record)
     return count
 end
 
+-- The same of what changed. A value that no document can hold is named by its path in the column, of which a part
+-- is sent.
+local function run_changes(connection, model, id, found, record)
+    local plan, values = commands.change(model, id, found)
+    local ok, result = pcall(run, connection, plan, values, record)
+    for _, item in ipairs(not ok and errors.is(result, "value") and not result.driver and found.set or {}) do
+        local column = text.part_of(model, item[1])
+        if column then
+            model:_getShape():check(column, core.get(record, column))
+        end
+    end
+    return ok and result or error(result, 0)
+end
+
 -- Sends what changed inside a document, if anything did.
 local function write_changes(record, model, connection, id, found)
+    local count = 1
     if #found.set == 0 and #found.unset == 0 then
         core.sync(record)
-        return 1
+    else
+        count = run_changes(connection, model, id, found, record)
     end
-    local plan, values = commands.change(model, id, found)
-    return run(connection, plan, values, record)
+    if count > 0 then
+        Record._wrote(record, found)
+    end
+    return count
 end
 
 -- The document with its key first: the server takes one that begins with a dollar for operators.
@@ -293,7 +366,7 @@ local function key_first(whole)
 end
 
 local function update_whole(record, model, connection)
-    local old, new = core.original(record, "document") or {}, Record._whole(record)
+    local old, new = core.original(record, WHOLE) or {}, Record._whole(record)
     local id = old._id
     if id ~= new._id then
         fail("misuse", model, "the key '_id' of a document can't change; create a new %s and delete this one",
@@ -303,7 +376,12 @@ local function update_whole(record, model, connection)
     if not found then
         local plans = plans_of(model, connection)
         plans.replace = plans.replace or commands.replace(model)
-        return run(connection, plans.replace, { id, key_first(new) }, record)
+        local names = trees.differing(old, new)
+        local count = run(connection, plans.replace, { id, key_first(new) }, record)
+        if count > 0 then
+            Record._wrote(record, { names = names })
+        end
+        return count
     end
     return write_changes(record, model, connection, id, found)
 end
@@ -342,12 +420,16 @@ local function update_columns(record, model, connection)
         plan = commands.update(model, dirty)
         plans.update[mask], plans.needed[mask] = plan, find_needed(model, dirty)
     end
+    Record._wrote(record, nil)
     return connection:core():update(plan, record)
 end
 
 -- With `lenient`, nil says that the document is gone.
 local function update(record, model, _, lenient)
     if not core.isDirty(record) then
+        if model._open then
+            need_whole(record) -- what a script has changed inside of it would be lost
+        end
         return record
     end
     local connection = model._via or for_model(model)
@@ -358,7 +440,7 @@ local function update(record, model, _, lenient)
         stamped = nil
     end
     if connection._journal then
-        journal.updating(connection._journal, record, not model._open and stamped or nil)
+        journal.updating(connection._journal, record, stamped)
     end
     local count = (model._open and update_whole or update_columns)(record, model, connection)
     if count > 0 then
@@ -377,6 +459,9 @@ function Record:save()
     if saved then
         return update(self, model)
     elseif had_row then
+        if model._open then
+            need_whole(self)
+        end
         local connection = model._via or for_model(model)
         if connection._journal then
             journal.detaching(connection._journal, self)
@@ -415,12 +500,15 @@ function Record:forceDelete()
     local connection = model._via or for_model(model)
     local plans = plans_of(model, connection)
     plans.delete = plans.delete or commands.delete(model)
+    local id
+    if model._open then
+        id = original(self, model, "_id") or not_selected(model, "_id")
+    end
     if connection._journal then
         journal.deleting(connection._journal, self)
     end
     local conn = connection:core()
-    local count = model._open and conn:execute(plans.delete, { original(self, model, "_id") })
-        or conn:write(plans.delete, self)
+    local count = model._open and conn:execute(plans.delete, { id }) or conn:write(plans.delete, self)
     core.setExists(self, false)
     return count > 0
 end
@@ -437,49 +525,9 @@ function Record._again(record, model)
 end
 
 -- }}}
--- {{{ what changed
+-- {{{ what a record says of itself
 
---- Whether a field (any, when none is named) was written and not saved; a path names a
---- field inside documents: `place:isDirty("address.city")`.
----@param name? string
----@return boolean
-function Record:isDirty(name)
-    local model = model_of(self)
-    if name == nil or model._column[name] then
-        return core.isDirty(self, name)
-    end
-    local head, rest = name:match("^([^.]+)%.?(.*)$")
-    if not model._open and not model._column[head] then
-        return core.isDirty(self, name)
-    end
-    local old, new = original(self, model, head), get(self, model, head)
-    for part in rest:gmatch("[^.]+") do
-        local key = math.tointeger(tonumber(part))
-        old = type(old) == "table" and (old[part] or key and old[key + 1]) or nil
-        new = type(new) == "table" and (new[part] or key and new[key + 1]) or nil
-    end
-    local found = { set = {}, unset = {} }
-    changes.field(found, "x", old, new)
-    return #found.set > 0 or #found.unset > 0
-end
-
----@param name? string
----@return boolean
-function Record:isClean(name)
-    return not Record.isDirty(self, name)
-end
-
---- The value that a field was read or last saved with; all of them without a name.
----@param name? string
-function Record:getOriginal(name)
-    local model = model_of(self)
-    if not model._open then
-        return Base.getOriginal(self, name)
-    elseif name == nil then
-        return core.original(self, "document")
-    end
-    return original(self, model, name)
-end
+require("eloquent.mongo.changed")(Record)
 
 --- The value of the key.
 function Record:getKey()
@@ -492,24 +540,6 @@ end
 ---@return boolean
 function Record:isNull(name)
     return get(self, model_of(self), name) == nil
-end
-
-local function copy(value)
-    if type(value) ~= "table" then
-        return value
-    end
-    if doc.kind(value) == "list" then
-        local list = require("eloquent.core.json").array({})
-        for i = 1, #value do
-            list[i] = copy(value[i])
-        end
-        return list
-    end
-    local result = doc()
-    for _, name in ipairs(doc.keys(value)) do
-        result[name] = copy(value[name])
-    end
-    return result
 end
 
 -- The columns, but for a key that the model doesn't name and that says what another one does.
@@ -528,7 +558,7 @@ function Record:toTable()
     if not model._open then
         return model:_visible(shown(self, model, false))
     end
-    return model:_visible(core.has(self, "document") and copy(Record._whole(self)) or core.toTable(self))
+    return model:_visible(core.has(self, WHOLE) and trees.copy(Record._whole(self)) or core.toTable(self))
 end
 
 --- JSON text of the fields, without those the model hides.

@@ -7,6 +7,7 @@ local datetime = require("eloquent.core.datetime")
 local errors = require("eloquent.core.errors")
 local null = require("eloquent.core.null")
 local objectid = require("eloquent.core.objectid")
+local trees = require("eloquent.mongo.trees")
 
 local type = type
 local rows = {}
@@ -36,14 +37,19 @@ local function plain_default(column)
     return value
 end
 
---- The default of a column, or nil. A table is a new one each time.
-function rows.default(column)
+-- The default of a column, or nil; its own table, for what is sent and seen by nobody.
+local function sent_default(column)
     if column.default ~= nil then
         return plain_default(column)
     elseif column.defaultNow then
         return rows.now()
     end
     return nil
+end
+
+--- The default of a column, or nil. A table is a new one each time.
+function rows.default(column)
+    return trees.copy(sent_default(column))
 end
 
 --- Whether a column of a new record may be as the program has made it.
@@ -54,7 +60,7 @@ function rows.has_made(record, column)
     local core = require("eloquent.core.record")
     local name, model = column.name, core.model(record)
     return name == "_id" or name == model._key or name == model._counter or column.defaultNow
-        or column.default ~= nil and core.get(record, name) == rows.default(column)
+        or column.default ~= nil and trees.same(core.get(record, name), sent_default(column))
 end
 
 --- A number that a script gave in place of the next one, or nil.
@@ -226,11 +232,11 @@ function rows.making(connection, root, made)
     for _, column in ipairs(model._columns) do
         local value
         if made[column.name] == nil then
-            value = rows.default(column)
+            value = sent_default(column)
         end
         if value ~= nil then
             made[column.name] = type(value) == "table" and function()
-                return rows.default(column)
+                return sent_default(column)
             end or value
         end
     end
@@ -261,24 +267,14 @@ function rows.named(columns, list, model)
     return names
 end
 
--- Raises for a value that its column can't hold, before the first row is written.
-local function check_values(model, list)
-    local shape = model and not model._open and model:_getShape()
-    for i = 1, shape and #list or 0 do
-        for name, value in next, list[i] do
-            shape:normal(name, value)
-        end
-    end
-end
-
 --- Writes each row by itself and leaves out those that a unique index refuses; returns
 --- how many were new.
 ---@param connection eloquent.Connection
----@param model table|nil
+---@param root table  of the query
 ---@param list table[]
 ---@param write fun(i: integer)
 ---@return integer
-function rows.insert_new(connection, model, list, write)
+function rows.insert_new(connection, root, list, write)
     if connection._depth > 0 then
         errors.raise({
             kind = "unsupported",
@@ -287,7 +283,10 @@ function rows.insert_new(connection, model, list, write)
                 .. "part of one; call it outside, or look for the documents first",
         })
     end
-    check_values(model, list)
+    local _, wrong = require("eloquent.query.faults").find(list, root, true) -- before the first row is written
+    if wrong then
+        error(wrong, 0)
+    end
     local new = 0
     for i = 1, #list do
         local ok, why = pcall(write, i)
@@ -306,7 +305,8 @@ end
 --- there are no savepoints.
 ---@param connection eloquent.Connection
 ---@param fn fun(): any
-function rows.atomically(connection, fn)
+---@param attempts integer|nil  when it meets other writes; 1 when left out
+function rows.atomically(connection, fn, attempts)
     if connection._depth > 0 or rawget(connection, "_single") then
         return fn()
     end
@@ -314,7 +314,7 @@ function rows.atomically(connection, fn)
     local ok, result = pcall(connection.transaction, connection, function()
         began = true
         return fn()
-    end)
+    end, attempts and { attempts = attempts })
     if ok then
         return result
     elseif not began and errors.is(result, "unsupported") then

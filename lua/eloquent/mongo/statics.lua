@@ -15,6 +15,7 @@ local values = require("eloquent.support.later")("eloquent.query.grammar.mongo_v
 
 local for_model = connections.for_model
 local math_type = math.type
+local WHOLE <const> = require("eloquent.mongo.kind").document
 
 ---@class eloquent.MongoModel : eloquent.Model
 local Model = setmetatable({}, { __index = require("eloquent.model.statics") })
@@ -30,10 +31,10 @@ local check_colon = Model._checkColon
 local function read_field(record, name)
     if type(name) ~= "string" then
         return nil
-    elseif not core.has(record, "document") then
+    elseif not core.has(record, WHOLE) then
         misuse("%s.%s was not selected by this query; add it to select(...)", core.model(record)._name, name)
     end
-    local whole = core.get(record, "document")
+    local whole = core.get(record, WHOLE)
     local value = whole and whole[name]
     if value == null then
         return nil
@@ -69,6 +70,26 @@ function Model:_getShape()
     return shape
 end
 
+--- Drops from the fields of a record what the model hides; the others keep their order.
+function Model:_visible(fields)
+    if not self._open then
+        return require("eloquent.model.statics")._visible(self, fields)
+    end
+    local visible, shown = self._options.visible, {}
+    for _, name in ipairs(self._options.hidden or {}) do
+        fields[name] = nil
+    end
+    for _, name in ipairs(visible or {}) do
+        shown[name] = true
+    end
+    for _, name in ipairs(visible and doc.keys(fields) or {}) do
+        if not shown[name] then
+            fields[name] = nil
+        end
+    end
+    return fields
+end
+
 -- }}}
 
 --- A record that is not in the database yet.
@@ -81,7 +102,7 @@ function Model:new(data)
     end
     if self._open then
         record_verbs._check_fields(self, data)
-        data = { document = doc(data) }
+        data = { [WHOLE] = doc(data) }
     end
     return (core.new(self:_getShape(), data))
 end
@@ -144,6 +165,8 @@ local function forms_of(model, key)
         key = values.counted(model._name .. "." .. model._key)(key)
     elseif kind == "uuid" then
         key = values.uuid(key)
+    elseif kind == "ulid" then
+        key = values.ulid(key)
     elseif kind == "objectId" then
         key = values.object_id(model._name .. "." .. model._key)(key)
     end

@@ -330,8 +330,17 @@ local later_verbs = {}
 for _, verbs in pairs(LATER) do
     later_verbs[#later_verbs + 1] = verbs
 end
+-- Loops over a query that nobody has run would see no row, and say nothing.
+local function no_rows()
+    return misuse("a query has no rows before it is run: end it with get(), or loop with each() or cursor()")
+end
+Query.__len, Query.__pairs = no_rows, no_rows
+
 -- A misspelled verb; fields of the query itself begin with "_" and may be absent.
-local missing = require("eloquent.support.verbs").missing("a query", Query, table.concat(later_verbs))
+local misspelled = require("eloquent.support.verbs").missing("a query", Query, table.concat(later_verbs))
+local function missing(_, name)
+    return math.type(name) == "integer" and no_rows() or misspelled(nil, name)
+end
 
 setmetatable(Query, { __index = require("eloquent.support.parts")(Query, LATER, add, missing) })
 

@@ -86,9 +86,14 @@ function Context:bind_encoded(index, encoder)
     return self:bind(index, false)
 end
 
---- The column that values of this field are checked and encoded by, or nil.
-function Context:param(q, field)
-    return q.model ~= nil and q.model == self.model and fields.own(q.root, field) or nil
+--- The placeholder of a value that is compared with a field: what the field's column makes of it. A plan knows the
+--- columns of one model, so in a subquery about another one that is done before.
+function Context:bind_for(index, q, field)
+    local own = q.model ~= nil and q.model == q.root.model and fields.own(q.root, field)
+    if not own or q.model == self.model then
+        return self:bind(index, own)
+    end
+    return self:bind_encoded(index, fields.normal(q.model, own))
 end
 
 --- What `fn(...)` makes of components whose values begin after those before `c`.

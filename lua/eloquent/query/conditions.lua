@@ -126,7 +126,8 @@ return function(Query, builder)
         elseif value == null then
             return is_null(self, of, field, op)
         elseif op == "like" or op == "not like" then
-            return conditions.like(self, of, field, value, op == "not like", false)
+            local like = Query.whereLike and conditions.like -- which comes with that verb
+            return like(self, of, field, value, op == "not like", false)
         elseif expression.is(value) then
             return against_raw(self, of, field, op, value)
         elseif builder.is(value) or type(value) == "function" then
@@ -164,6 +165,10 @@ return function(Query, builder)
     end
 
     local function add_table(q, given)
+        if next(given) == nil then
+            return misuse("where{}: the table has no condition, which would mean every row; { name = nil } is such a "
+                .. "table in Lua. For NULL use eloquent.null, for a condition that may be missing :when(value, fn)")
+        end
         for i = 1, #given do
             triple(q, given[i], "where")
         end

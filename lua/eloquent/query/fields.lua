@@ -49,6 +49,15 @@ function fields.check_list(list, verb)
     end
 end
 
+--- Raises for an argument of a verb that takes none: it would be lost without a word.
+---@param verb string
+---@param given any
+---@param instead? string  what to do instead
+function fields.superfluous(verb, given, instead)
+    return misuse("%s takes no argument, got a %s; %s", verb, type(given),
+        instead or "conditions come before it: where{ ... }:" .. verb .. "()")
+end
+
 --- Raises unless `name` can be an identifier.
 function fields.identifier(name, verb)
     if type(name) ~= "string" then
@@ -77,6 +86,18 @@ function fields.own(root, field)
         return name
     end
     return nil
+end
+
+--- A function that makes of a value what the column makes of those that it is given, or raises.
+---@param model table
+---@param name string
+---@return fun(value: any): any
+function fields.normal(model, name)
+    local shape
+    return function(value)
+        shape = shape or model:_getShape()
+        return shape:normal(name, value)
+    end
 end
 
 --- Checks a field of a new step. With `late`, a name that is no column may still be an alias of the select

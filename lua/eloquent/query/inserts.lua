@@ -4,6 +4,7 @@
 local errors = require("eloquent.core.errors")
 local builder_sets = require("eloquent.query.sets")
 local datetime = require("eloquent.core.datetime")
+local faults = require("eloquent.support.later")("eloquent.query.faults")
 local fields = require("eloquent.query.fields")
 local node = require("eloquent.query.node")
 local null = require("eloquent.core.null")
@@ -70,10 +71,10 @@ return function(Query, builder)
         end
     end
 
-    --- The columns that the rows name between them; `alike` when every row has a value for each.
-    local function survey(root, rows, made, verb)
+    --- The columns that the rows after `done` name between them; `alike` when every row has a value for each.
+    local function survey(root, rows, done, made, verb)
         local known, count, alike = {}, 0, true
-        for i = 1, #rows do
+        for i = done + 1, #rows do
             local row, filled = rows[i], 0
             if type(row) ~= "table" then
                 return misuse("%s: row %d is a %s; rows are tables of columns", verb, i, type(row))
@@ -82,7 +83,7 @@ return function(Query, builder)
                 if not known[name] then
                     check_column(root, name, verb)
                     known[name], count = true, count + 1
-                    alike = alike and i == 1
+                    alike = alike and i == done + 1
                 end
                 filled = filled + 1
             end
@@ -103,7 +104,10 @@ return function(Query, builder)
     ---@field conflict_key string
     ---@field conflict_values any[]
     ---@field ignores fun(): boolean  whether rows that are there are left alone
+    ---@field has_fixed boolean|nil  an update that isn't the row's own values
     ---@field making eloquent.MongoMaking|nil  what the server doesn't do for rows on their way
+    ---@field from integer|nil  the rows of the statement that runs
+    ---@field to integer|nil
 
     -- The node of a statement of `n` rows; the text of a batch that comes once is not kept.
     local function statement_of(root, job, columns, n, absent, kept)
@@ -156,16 +160,20 @@ return function(Query, builder)
         return args, absent
     end
 
-    local function run(q, to, args)
+    -- Runs a statement of `n` rows, the first of which is `from`.
+    local function run(q, job, to, args, from, n)
         local core, plan, values = prepare(to, args, q:_connection())
-        return core:execute(plan, values)
+        job.from, job.to = from, from + n - 1
+        local count = to.c.counts_new and #(core:scalar(plan, values) or {}) or core:execute(plan, values)
+        job.from, job.to = nil, nil
+        return count
     end
 
     -- Writes rows from..to, which all have these columns.
     local function write_alike(q, job, rows, from, to, columns, made, grammar)
         local root, total = q._node.root, 0
-        local room = math.min(MOST_ROWS, #columns > 0
-            and (grammar.max_params - #job.conflict_values) // #columns or 1)
+        local width = grammar.row_width and grammar.row_width(#columns) or #columns
+        local room = math.min(MOST_ROWS, width > 0 and (grammar.max_params - #job.conflict_values) // width or 1)
         if room < 1 then
             return misuse("a row of %d columns is too wide for %s", #columns, grammar.title)
         end
@@ -174,20 +182,20 @@ return function(Query, builder)
             n = #columns > 0 and n or 1
             local args = values_of(rows, from, from + n - 1, columns, made, job.conflict_values)
             local kept = n == 1 or n == room or grammar.name == "sqlite"
-            total = total + run(q, statement_of(root, job, columns, n, nil, kept), args)
+            total = total + run(q, job, statement_of(root, job, columns, n, nil, kept), args, from, n)
             from = from + n
         end
         return total
     end
 
     -- Rows with different columns, where a statement can say DEFAULT.
-    local function write_with_defaults(q, job, rows, columns, made, grammar)
+    local function write_with_defaults(q, job, rows, done, columns, made, grammar)
         local root, total = q._node.root, 0
         local room = math.max(1, math.min(MOST_ROWS, (grammar.max_params - #job.conflict_values) // #columns))
-        for from = 1, #rows, room do
+        for from = done + 1, #rows, room do
             local n = math.min(room, #rows - from + 1)
             local args, absent = values_of(rows, from, from + n - 1, columns, made, job.conflict_values)
-            total = total + run(q, statement_of(root, job, columns, n, absent, false), args)
+            total = total + run(q, job, statement_of(root, job, columns, n, absent, false), args, from, n)
         end
         return total
     end
@@ -204,10 +212,10 @@ return function(Query, builder)
     end
 
     -- Rows with different columns, where it can't: neighbours that are alike go together, so that the order stays.
-    local function write_runs(q, job, rows, columns, made, grammar)
-        local total, from = 0, 1
-        local names, key = columns_of(rows[1], columns, made)
-        for i = 2, #rows + 1 do
+    local function write_runs(q, job, rows, done, columns, made, grammar)
+        local total, from = 0, done + 1
+        local names, key = columns_of(rows[from], columns, made)
+        for i = from + 1, #rows + 1 do
             local next_names, next_key
             if rows[i] then
                 next_names, next_key = columns_of(rows[i], columns, made)
@@ -228,31 +236,32 @@ return function(Query, builder)
         return connection:transaction(fn)
     end
 
-    -- Writes rows with statements.
-    local function write_rows(q, job, rows, verb, made, connection)
+    -- Writes the rows after `done` with statements.
+    local function write_rows(q, job, rows, done, verb, made, connection)
         local root, grammar = q._node.root, connection:query_grammar()
-        local columns, alike = survey(root, rows, made, verb)
+        local columns, alike = survey(root, rows, done, made, verb)
         if job.prepare then
             local named = grammar.documents and require("eloquent.mongo.rows").named(columns, rows, root.model)
             job.prepare(named or columns)
         end
         if grammar.documents and job.conflict_key == "ignore" then
-            return require("eloquent.mongo.rows").insert_new(connection, root.model, rows, function(i)
+            return require("eloquent.mongo.rows").insert_new(connection, root, rows, function(i)
                 write_alike(q, job, rows, i, i, columns_of(rows[i], columns, made), made, grammar)
             end)
         end
         local function all()
             if alike then
-                return write_alike(q, job, rows, 1, #rows, columns, made, grammar)
+                return write_alike(q, job, rows, done + 1, #rows, columns, made, grammar)
             elseif grammar.defaults_in_values then
-                return write_with_defaults(q, job, rows, columns, made, grammar)
+                return write_with_defaults(q, job, rows, done, columns, made, grammar)
             end
-            return write_runs(q, job, rows, columns, made, grammar)
+            return write_runs(q, job, rows, done, columns, made, grammar)
         end
         local function counted()
-            return job.ignores() and grammar:count_new(connection, all, #rows) or all()
+            return job.ignores() and grammar:count_new(connection, all, #rows - done) or all()
         end
-        return #rows == 1 and counted() or atomically(connection, counted)
+        local is_one_step = #rows - done == 1 and not (grammar.documents and job.has_fixed)
+        return is_one_step and counted() or atomically(connection, counted)
     end
 
     -- }======
@@ -263,7 +272,7 @@ return function(Query, builder)
         if type(rows[i]) ~= "table" then
             return misuse("%s: row %d is a %s; rows are tables of columns", verb, i, type(rows[i]))
         end
-        local columns = survey(root, { rows[i] }, made, verb)
+        local columns = survey(root, { rows[i] }, 0, made, verb)
         local quoted, fills, into = {}, {}, nil
         for k, name in ipairs(columns) do
             quoted[k], fills[k] = grammar:quote(name), made[name]
@@ -277,7 +286,7 @@ return function(Query, builder)
     -- Writes runs of rows that have the same columns, as long as they are worth it; returns how many rows that were.
     local function write_alike_in_bulk(root, job, rows, verb, made, connection)
         local grammar, core = connection:query_grammar(), connection:core()
-        local shape = root.model and not root.model._open and root.model:_getShape() or nil
+        local shape = root.model and root.model:_getShape() or nil
         local from = 1
         repeat
             local into, columns, fills = bulk_target(root, grammar, rows, from, made, verb)
@@ -296,41 +305,21 @@ return function(Query, builder)
                 if job.making then
                     job.making:check(rows, done + 1)
                 end
-                local rest = done == 0 and rows or table.move(rows, done + 1, #rows, 1, {})
-                done = done + write_rows(q, job, rest, verb, made, connection)
+                done = done + write_rows(q, job, rows, done, verb, made, connection)
             end
             return done
         end)
-    end
-
-    -- Adds to a value that a column does not take the row that it is in.
-    local function name_row(err, rows, model)
-        if not model or #rows < 2 or not errors.is(err, "value") or err.row then
-            return err
-        end
-        local shape = model:_getShape()
-        for i = 1, #rows do
-            for name, value in next, rows[i] do
-                if value ~= null and shape:has(name) and not pcall(shape.normal, shape, name, value) then
-                    err.row, err.message = i, ("row %d: %s"):format(i, err.message)
-                    return err
-                end
-            end
-        end
-        return err
     end
 
     local function write_statements(q, job, rows, verb, made, connection)
         if job.making then
             job.making:check(rows, 1)
         end
-        local ok, result = pcall(write_rows, q, job, rows, verb, made, connection)
-        return ok and result or error(name_row(result, rows, q._node.root.model), 0)
+        return write_rows(q, job, rows, 0, verb, made, connection)
     end
 
-    local function write(q, job, rows, verb)
+    local function write_somehow(q, job, rows, verb, connection)
         local made = own_values(q._node.root.model, true)
-        local connection = q:_connection()
         if connection.driver == "mongo" then
             job.making = require("eloquent.mongo.rows").making(connection, q._node.root, made)
         end
@@ -346,6 +335,12 @@ return function(Query, builder)
         return write_statements(q, job, rows, verb, made, connection) -- a view, a table with rules
     end
 
+    local function write(q, job, rows, verb)
+        local connection = q:_connection()
+        local ok, result = pcall(write_somehow, q, job, rows, verb, connection)
+        return ok and result or error(faults.named(result, rows, q._node.root, connection, job), 0)
+    end
+
     local function new_job()
         local function no()
             return false
@@ -356,13 +351,22 @@ return function(Query, builder)
     -- }======
     -- {====== Verbs ======
 
+    -- insert({ ... }, { ... }) would write the first of them only.
+    local function one_list(verb, extra)
+        if extra ~= nil then
+            misuse("%s takes one row or one list of rows, got two arguments; put the rows into a table: "
+                .. "{ { ... }, { ... } }", verb)
+        end
+    end
+
     --- Writes one row or a list of rows (any number, in one transaction); returns how many. A column that a row
     --- leaves out gets its default. Timestamps and client-made keys of the model are filled in.
     ---
     ---     User:insert{ { name = "Ada" }, { name = "Grace", bio = eloquent.null } }
     ---@param rows table|table[]
     ---@return integer rows
-    function Query:insert(rows)
+    function Query:insert(rows, extra)
+        one_list("insert", extra)
         rows = as_list(rows, "insert")
         return #rows == 0 and 0 or write(self, new_job(), rows, "insert")
     end
@@ -372,7 +376,8 @@ return function(Query, builder)
     ---     Tag:insertOrIgnore{ { name = "lua" }, { name = "c" } }
     ---@param rows table|table[]
     ---@return integer rows  how many were new
-    function Query:insertOrIgnore(rows)
+    function Query:insertOrIgnore(rows, extra)
+        one_list("insertOrIgnore", extra)
         rows = as_list(rows, "insertOrIgnore")
         if #rows == 0 then
             return 0
@@ -401,15 +406,7 @@ return function(Query, builder)
         })
     end
 
-    --- Writes one row and returns its primary key.
-    ---
-    ---     local id = User:insertGetId{ name = "Ada" }
-    ---@param row table
-    ---@param key string|nil  name of the key, for tables without a model; "id" when left out
-    function Query:insertGetId(row, key)
-        if type(row) ~= "table" or row[1] ~= nil then
-            return misuse("insertGetId expects one row as a table of columns")
-        end
+    local function insert_get_id(self, row, key)
         local root = self._node.root
         key = root.model and builder.key_of(self, "insertGetId") or key or "id"
         local made = own_values(root.model, true)
@@ -417,7 +414,7 @@ return function(Query, builder)
             require("eloquent.mongo.rows").making(self:_connection(), root, made):check({ row }, 1)
             key = root.model and key or "_id"
         end
-        local columns = survey(root, { row }, made, "insertGetId")
+        local columns = survey(root, { row }, 0, made, "insertGetId")
         local args = values_of({ row }, 1, 1, columns, made, {})
         local names = table.concat(columns, "\0")
         local to = node.peek(root, "insertGetId/" .. key, names)
@@ -438,6 +435,19 @@ return function(Query, builder)
             end
         end
         return last
+    end
+
+    --- Writes one row and returns its primary key.
+    ---
+    ---     local id = User:insertGetId{ name = "Ada" }
+    ---@param row table
+    ---@param key string|nil  name of the key, for tables without a model; "id" when left out
+    function Query:insertGetId(row, key)
+        if type(row) ~= "table" or row[1] ~= nil then
+            return misuse("insertGetId expects one row as a table of columns")
+        end
+        local ok, result = pcall(insert_get_id, self, row, key)
+        return ok and result or error(faults.named(result, { row }, self._node.root, self:_connection(), {}), 0)
     end
 
     local function unique_columns(root, unique)
@@ -517,7 +527,7 @@ return function(Query, builder)
 
     -- PostgreSQL updates no row twice in a statement; the others would keep the last of them.
     local function check_once(rows, unique, model)
-        local shape, seen, parts = model and model:_getShape(), {}, {}
+        local shape, seen, parts = model and not model._open and model:_getShape() or nil, {}, {}
         for i = 1, #rows do
             local n = 0
             for k = 1, #unique do
@@ -566,6 +576,7 @@ return function(Query, builder)
             if #sets.items > 0 and #rows > 1 then
                 check_once(rows, unique, root.model)
             end
+            job.has_fixed = #sets.values > 0 -- which MongoDB writes in two steps
             job.conflict_key = "upsert\1" .. table.concat(unique, "\0") .. "\1" .. sets.key
             job.conflict_values = sets.values
         end

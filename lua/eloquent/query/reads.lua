@@ -7,7 +7,7 @@ local node = require("eloquent.query.node")
 local null = require("eloquent.core.null")
 
 local unpack = table.unpack
-local misuse = fields.misuse
+local misuse, superfluous = fields.misuse, fields.superfluous
 
 return function(Query, builder)
     local prepare, count_of = builder.prepare, builder.count_of
@@ -41,7 +41,10 @@ return function(Query, builder)
     ---
     ---     for _, user in ipairs(User:where("active", true):get()) do print(user.name) end
     ---@return eloquent.Collection
-    function Query:get()
+    function Query:get(extra)
+        if extra ~= nil then
+            return superfluous("get", extra)
+        end
         local q = self:_scopes()
         local core, plan, values = prepare(q._node, q._values, q:_connection())
         return core:select(plan, values)
@@ -49,7 +52,10 @@ return function(Query, builder)
 
     --- All rows, like get.
     ---@return eloquent.Collection
-    function Query:all()
+    function Query:all(extra)
+        if extra ~= nil then
+            return superfluous("all", extra)
+        end
         return self:get()
     end
 
@@ -57,7 +63,10 @@ return function(Query, builder)
     ---
     ---     local newest = User:latest():first()
     ---@return eloquent.Record|nil
-    function Query:first()
+    function Query:first(extra)
+        if extra ~= nil then
+            return superfluous("first", extra, "firstWhere takes a condition")
+        end
         local q = self:_scopes()
         local core, plan, values = prepare(ending(q._node, "first"), q._values, q:_connection())
         return core:first(plan, unpack(values))
@@ -65,7 +74,10 @@ return function(Query, builder)
 
     --- The first row; raises kind "notFound" when there is none.
     ---@return eloquent.Record
-    function Query:firstOrFail()
+    function Query:firstOrFail(extra)
+        if extra ~= nil then
+            return superfluous("firstOrFail", extra)
+        end
         return self:first() or not_found(self)
     end
 
@@ -117,7 +129,10 @@ return function(Query, builder)
     ---
     ---     local owner = User:where("role", "owner"):sole()
     ---@return eloquent.Record
-    function Query:sole()
+    function Query:sole(extra)
+        if extra ~= nil then
+            return superfluous("sole", extra)
+        end
         local rows = self:clone():limit(2):get()
         if #rows == 0 then
             return not_found(self)
@@ -205,22 +220,28 @@ return function(Query, builder)
 
     --- Whether the query has a row.
     ---@return boolean
-    function Query:exists()
+    function Query:exists(extra)
+        if extra ~= nil then
+            return superfluous("exists", extra)
+        end
         local q = self:_scopes()
         local core, plan, values = prepare(ending(q._node, "exists"), q._values, q:_connection())
         return core:scalar(plan, values) ~= nil
     end
 
     ---@return boolean
-    function Query:doesntExist()
-        return not self:exists()
+    function Query:doesntExist(extra)
+        return not self:exists(extra)
     end
 
     --- The rows of a query one by one, as the server sends them, in constant memory. Other statements work beside
     --- it; leaving the loop closes it.
     ---
     ---     for visit in Visit:orderBy("id"):cursor() do print(visit.url) end
-    function Query:cursor()
+    function Query:cursor(extra)
+        if extra ~= nil then
+            return superfluous("cursor", extra)
+        end
         local q = self:_scopes()
         local at = node.peek(q._node, "stream", 1)
             or node.extend(q._node, "stream", 1, { clause = "action", verb = "select", stream = true }, 0)

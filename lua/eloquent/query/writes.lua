@@ -7,11 +7,20 @@ local node = require("eloquent.query.node")
 
 local misuse = fields.misuse
 
+-- How often a write is tried that meets others of the same documents.
+local TIMES <const> = 10
+
 return function(Query, builder)
     local prepare = builder.prepare
 
     local function execute(q, at, values)
-        local core, plan, args = prepare(at, values, q:_connection())
+        local connection = q:_connection()
+        local core, plan, args = prepare(at, values, connection)
+        if at.c.may_stop then -- at one of the documents
+            return require("eloquent.mongo.rows").atomically(connection, function()
+                return (core:execute(plan, args))
+            end, TIMES)
+        end
         return (core:execute(plan, args))
     end
 
@@ -83,7 +92,10 @@ return function(Query, builder)
     ---
     ---     User:where("active", false):delete()
     ---@return integer rows
-    function Query:delete()
+    function Query:delete(extra)
+        if extra ~= nil then
+            return fields.superfluous("delete", extra, "a model's deleteById takes a key, where{ ... } conditions")
+        end
         local model = self._node.root.model
         if model and model._soft_deletes then
             return self:update({ [model._soft_deletes] = builder.now(self:_connection()) })
@@ -93,7 +105,10 @@ return function(Query, builder)
 
     --- Removes all rows that match from the table; returns their number.
     ---@return integer rows
-    function Query:forceDelete()
+    function Query:forceDelete(extra)
+        if extra ~= nil then
+            return fields.superfluous("forceDelete", extra)
+        end
         local q = self:_scopes()
         local at = node.peek(q._node, "delete", 1)
             or node.extend(q._node, "delete", 1, { clause = "action", verb = "delete" }, 0)
@@ -108,10 +123,13 @@ return function(Query, builder)
         end
     end
 
-    --- Empties the table and begins its keys at 1 again, whatever the query's conditions. On MySQL this ends an
-    --- open transaction, as the server does.
-    function Query:truncate()
+    --- Empties the table and begins its keys at 1 again. On MySQL this ends an open transaction, as the server does.
+    function Query:truncate(extra)
         local root = self._node.root
+        if extra ~= nil or self._node ~= root then
+            return misuse("truncate empties the whole table, so it goes with no condition and no argument; delete() "
+                .. "removes the rows that a query matches")
+        end
         local connection = self:_connection()
         local at = node.peek(root, "truncate", 1)
             or node.extend(root, "truncate", 1, { clause = "action", verb = "truncate" }, 0)

@@ -34,7 +34,7 @@ return function(base)
 
     function kinds.basic(self, cx, q, c)
         local left = subject(self, cx, q, c)
-        local right = c.raw and cx:raw(c.raw, first_of(c)) or cx:bind(first_of(c), cx:param(q, c.field))
+        local right = c.raw and cx:raw(c.raw, first_of(c)) or cx:bind_for(first_of(c), q, c.field)
         return negated(c) .. left .. " " .. c.op .. " " .. right
     end
 
@@ -65,9 +65,9 @@ return function(base)
         if c.n == 0 then
             return left .. (c.is_not and " is not null" or " is null")
         end
-        local list, param, first = {}, cx:param(q, c.field), first_of(c)
+        local list, first = {}, first_of(c)
         for i = 1, c.n do
-            list[i] = cx:bind(first + i - 1, param)
+            list[i] = cx:bind_for(first + i - 1, q, c.field)
         end
         return with_null(self, cx, q, c, left .. " " .. negated(c) .. "in (" .. concat(list, ", ") .. ")")
     end
@@ -75,8 +75,9 @@ return function(base)
     function kinds.in_list(self, cx, q, c)
         local left = subject(self, cx, q, c)
         local own = fields.own(q.root, c.field)
-        local column = own and q.model._column[own]
-        local text = self:in_list(cx, left, first_of(c), c.list, c.is_not, column)
+        local list = { kind = c.list, is_not = c.is_not, column = own and q.model._column[own] }
+        list.normal = own and fields.normal(q.model, own)
+        local text = self:in_list(cx, left, first_of(c), list)
         cx.long_list = true
         return with_null(self, cx, q, c, text)
     end
@@ -88,9 +89,9 @@ return function(base)
     end
 
     function kinds.between(self, cx, q, c)
-        local left, param, first = subject(self, cx, q, c), cx:param(q, c.field), first_of(c)
-        local low = cx:bind(first, param)
-        return left .. " " .. negated(c) .. "between " .. low .. " and " .. cx:bind(first + 1, param)
+        local left, first = subject(self, cx, q, c), first_of(c)
+        local low = cx:bind_for(first, q, c.field)
+        return left .. " " .. negated(c) .. "between " .. low .. " and " .. cx:bind_for(first + 1, q, c.field)
     end
 
     function kinds.column(self, cx, q, c)

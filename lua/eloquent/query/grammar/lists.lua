@@ -68,15 +68,32 @@ end
 
 local bare = { integer = true, boolean = true }
 
+---@class eloquent.LongList
+---@field kind string
+---@field is_not boolean|nil
+---@field column table|nil
+---@field normal (fun(value: any): any)|nil  what the column makes of a value, as of those of a short list
+
+-- A function that gives the text of one value.
+local function reader(list)
+    local kind, read, normal = list.kind, texts[list.kind], list.normal
+    return function(value)
+        if normal then
+            value = normal(value)
+        end
+        return read(value) or bad(kind, value)
+    end
+end
+
 --- The text of a list as JSON. Decimals are strings in it.
----@param kind string
+---@param list eloquent.LongList
 ---@return fun(values: any[]): string
-function lists.json(kind)
-    local read = texts[kind]
+function lists.json(list)
+    local read, kind = reader(list), list.kind
     return function(values)
         local out = {}
         for i = 1, #values do
-            local text = read(values[i]) or bad(kind, values[i])
+            local text = read(values[i])
             out[i] = bare[kind] and text or json_string(text)
         end
         return "[" .. concat(out, ",") .. "]"
@@ -84,14 +101,14 @@ function lists.json(kind)
 end
 
 --- The text of a list as an array of PostgreSQL.
----@param kind string
+---@param list eloquent.LongList
 ---@return fun(values: any[]): string
-function lists.array(kind)
-    local read = texts[kind]
+function lists.array(list)
+    local read, kind = reader(list), list.kind
     return function(values)
         local out = {}
         for i = 1, #values do
-            local text = read(values[i]) or bad(kind, values[i])
+            local text = read(values[i])
             out[i] = bare[kind] and text or '"' .. text:gsub('["\\]', "\\%0") .. '"'
         end
         return "{" .. concat(out, ",") .. "}"

@@ -25,6 +25,11 @@ function mongo.placeholder()
     return "?"
 end
 
+--- The most placeholders of a row with `n` columns: an upsert may name each in two updates, and what finds it twice.
+function mongo.row_width(n)
+    return 4 * n + 2
+end
+
 --- The name of a collection or a field, as it stands in messages.
 function mongo.quote(_, name)
     return name
@@ -65,14 +70,18 @@ local function selected(q, c, list)
     elseif c.kind == "raw" then
         return text.no_raw()
     elseif c.field == "*" or c.field == (q.alias or q.table) .. ".*" then
-        for _, column in ipairs(q.model and q.model._columns or {}) do
+        local columns = q.model and not q.model._open and q.model._columns
+        if not columns and #q.columns > 1 then
+            text.unsupported('"*" beside other fields', "select nothing for whole documents, or name each field")
+        end
+        for _, column in ipairs(columns or {}) do
             list[#list + 1] = { column.name, column.name }
         end
         return
     end
     local path = path_of(q, c.field)
     list[#list + 1] = { c.alias and paths.plain(c.alias) or path, path }
-    if q.model and q.model._id_mode and path == q.model._key and not c.alias then
+    if q.model and q.model._id_mode and path == q.model._key and not c.alias and #q.groups == 0 then
         list[#list + 1] = { "_id", "_id" } -- by which its record is saved
     end
 end

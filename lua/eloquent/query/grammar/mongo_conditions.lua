@@ -30,10 +30,13 @@ local function is_key(q, path)
     local model = q.model
     return model and (path == "_id" or path == model._key)
 end
+conditions.is_key = is_key
 
 local function key_paths(q, path)
     return q.model._id_mode and path == q.model._key and { path, "_id" } or { path }
 end
+
+local readers = { uuid = values.uuid, ulid = values.ulid }
 
 -- What a value of a key is made before it is compared.
 local function key_reader(q, path)
@@ -43,7 +46,7 @@ local function key_reader(q, path)
     elseif column and column.type == "objectId" then
         return values.object_id(q.model._name .. "." .. column.name)
     end
-    return column and column.type == "uuid" and values.uuid or nil
+    return column and readers[column.type] or nil
 end
 
 -- The same, for fields that are compared in all forms that they may be stored in.
@@ -233,7 +236,7 @@ function kinds.in_list(cx, q, c, is_not)
         read = values.all_forms(reader(q, path), has_null)
     end
     return in_fields(q, path, is_not, function()
-        return cx:bind_encoded(c.first, read or values.list(c.list, has_null))
+        return cx:bind_encoded(c.first, read or values.list(c.list, has_null, fields.normal(q.model, path)))
     end)
 end
 
@@ -249,17 +252,30 @@ function kinds.between(cx, q, c, is_not)
             return one("$gt", cx:bind(c.first + 1, param))
         end) })
     end
-    return key_or(q, path, function()
+    local function range()
         local low = cx:bind(c.first, param)
         return text.object({ { "$gte", low }, { "$lte", cx:bind(c.first + 1, param) } })
-    end)
+    end
+    local inside = key_or(q, path, range)
+    if anything and not is_key(q, path) then -- one item of a list has to be within both ends
+        local is_value = { { path, one("$not", one("$type", '"array"')) } }
+        inside = all(inside, either({ is_value, { { path, one("$elemMatch", range()) } } }))
+    end
+    return inside
 end
 
 function kinds.column(_, q, c, is_not)
-    local left, right = path_of(q, c.field), path_of(q, c.other)
+    local sides, list = {}, {}
+    for i, field in ipairs({ c.field, c.other }) do
+        local path = path_of(q, field)
+        sides[i] = text.value(q.model, path)
+        if #(is_key(q, path) and key_paths(q, path) or {}) < 2 then
+            list[#list + 1] = { path, one("$ne", "null") }
+        end
+    end
     local op = is_not and opposites[c.op] or c.op
-    local both = text.strings({ "$" .. left, "$" .. right })
-    return { { left, one("$ne", "null") }, { right, one("$ne", "null") }, { "$expr", one(words[op], both) } }
+    list[#list + 1] = { "$expr", one(words[op], array(sides)) }
+    return list
 end
 
 function kinds.like(cx, q, c, is_not)
@@ -386,9 +402,23 @@ function conditions.list(cx, q, list)
 end
 
 --- The filter of a query, "{}" when it has no conditions.
+---@param further table[]|nil  { key, value text } that must hold, too
 ---@return string
-function conditions.filter(cx, q)
-    return object(walk(cx, q, q.wheres, false))
+function conditions.filter(cx, q, further)
+    return object(all(walk(cx, q, q.wheres, false), further or ALWAYS))
+end
+
+--- Whether one document at the most meets the conditions: its key is among them.
+function conditions.is_single(q)
+    local has_key = false
+    for _, c in ipairs(q.wheres) do
+        if c.is_or or c.kind == "fence" then
+            return false
+        end
+        local is_equal = c.kind == "basic" and c.op == "=" and not c.is_not and type(c.field) == "string"
+        has_key = has_key or is_equal and is_key(q, path_of(q, c.field))
+    end
+    return has_key
 end
 
 -- }======

@@ -12,8 +12,8 @@ local escapes = { ['"'] = '\\"', ["\\"] = "\\\\" }
 ---@param value string
 ---@return string
 function text.string(value)
-    if not utf8.len(value) then
-        errors.raise({ kind = "misuse", message = "a name has to be text in UTF-8, this one is not" })
+    if not utf8.len(value) or value:find("\0", 1, true) then
+        errors.raise({ kind = "misuse", message = "a name has to be text in UTF-8 with no zero byte, this one is not" })
     end
     return '"' .. value:gsub('[%c"\\]', function(c)
         return escapes[c] or ("\\u%04x"):format(c:byte())
@@ -79,11 +79,35 @@ function text.value(model, path)
     return text.string("$" .. path)
 end
 
+--- The column that a value at this path is part of, by whose rules it is checked: of a free-form model the whole
+--- document. False where there is none.
+---@param model table|nil
+---@param path string|nil
+---@return string|false
+function text.part_of(model, path)
+    if not model or model._open then
+        return model and model._columns[1].name or false
+    elseif model._column[path] then
+        return path
+    end
+    local head = path:match("^[^.]*")
+    local column = model._column[head]
+    return column and column.type == "document" and head or false
+end
+
 --- Raises: MongoDB has no such thing.
 ---@param what string
 ---@param instead string  what to do
 function text.unsupported(what, instead)
     return errors.raise({ kind = "unsupported", message = ("MongoDB has no %s: %s"):format(what, instead) })
+end
+
+--- Raises: this would change the key of a document.
+function text.fixed_key(name)
+    return errors.raise({
+        kind = "unsupported",
+        message = ("MongoDB: the key '%s' of a document can't change; make a new one and delete this one"):format(name),
+    })
 end
 
 --- Raw text of a query is SQL.

@@ -45,17 +45,23 @@ function values.match(value)
     return value
 end
 
+--- The same, and null, for conditions that NULL doesn't meet.
+function values.forms_and_null(value)
+    local list = values.forms(value)
+    list[#list + 1] = null
+    return list
+end
+
 --- A UUID as keys have it; what isn't one stays.
 function values.uuid(value)
     local is_uuid = type(value) == "string" and value:find("^%x+%-%x+%-%x+%-%x+%-%x+$") and #value == 36
     return is_uuid and require("eloquent.core.document").uuid(value) or value
 end
 
---- The same, and null, for conditions that NULL doesn't meet.
-function values.forms_and_null(value)
-    local list = values.forms(value)
-    list[#list + 1] = null
-    return list
+--- A ULID as keys have it; what isn't one stays.
+function values.ulid(value)
+    local is_ulid = type(value) == "string" and #value == 26 and value:find("^%w+$")
+    return is_ulid and value:upper() or value
 end
 
 local function refuse(name, wanted, value)
@@ -123,12 +129,16 @@ end
 
 --- The beginning of a day.
 function values.day(date)
-    return datetime(date .. "T00:00:00Z")
+    local ok, moment = pcall(datetime, date .. "T00:00:00Z")
+    if not ok then
+        errors.raise({ kind = "value", message = "whereDate: there is no such day; write one as YYYY-MM-DD" })
+    end
+    return moment
 end
 
 --- The beginning of the day after it.
 function values.next_day(date)
-    return datetime(date .. "T00:00:00Z") + 86400
+    return values.day(date) + 86400
 end
 
 -- The types of keys in the order in which the server sorts them.
@@ -164,9 +174,18 @@ function values.types_before(value)
     return json.array(table.move(TYPES, 1, type_of(value) - 1, 1, {}))
 end
 
---- `-value`
-function values.negative(value)
-    return -value
+--- What takes a value away where it is added; refuses one that has no opposite.
+---@param name string  of the field, for messages
+function values.negative(name)
+    return function(value)
+        if math.type(value) == "integer" and value == math.mininteger then
+            errors.raise({
+                kind = "value",
+                message = ("decrement('%s'): the least integer has no opposite; use increment"):format(name),
+            })
+        end
+        return -value
+    end
 end
 
 --- The forms of all values of a long list as one value.
@@ -219,12 +238,13 @@ end
 --- A long list of one kind as one value.
 ---@param kind string
 ---@param has_null boolean
-function values.list(kind, has_null)
+---@param normal fun(value: any): any  what the column makes of a value
+function values.list(kind, has_null, normal)
     local read = readers[kind] or text
     return function(given)
         local out = json.array({})
         for i = 1, #given do
-            local value = read(given[i])
+            local value = read(normal(given[i]))
             if value == nil then
                 errors.raise({
                     kind = "value",

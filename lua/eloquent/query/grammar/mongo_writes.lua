@@ -12,7 +12,7 @@ local object, one, array, string = text.object, text.one, text.array, text.strin
 
 return function(mongo)
     -- A write goes to all documents of a filter; it knows no order and no limit.
-    local function written(cx, q, verb)
+    local function check_written(q, verb)
         for clause, name in pairs({ groups = "groupBy", havings = "having", unions = "union" }) do
             if #q[clause] > 0 then
                 misuse("%s writes documents of one collection: it can't be combined with %s", verb, name)
@@ -23,8 +23,9 @@ return function(mongo)
         elseif q.limit or q.offset then
             text.unsupported(verb .. " with a limit", "read the keys first (pluck) and use whereIn")
         end
-        return conditions.filter(cx, q)
     end
+
+    -- {====== Update, delete ======
 
     -- The column that a value is checked by; nested fields have none.
     local function param_of(q, name)
@@ -38,42 +39,92 @@ return function(mongo)
             cx.encode = cx.encode or {}
             cx.encode[#cx.order + 1] = require("eloquent.mongo.rows").not_null(q.model, name)
         end
-        return cx:bind(first, param_of(q, name))
+        return cx:bind(first, text.part_of(q.model, name))
     end
 
-    -- Assignments by their operators.
-    local function changes(cx, q, sets)
+    -- Raises for what no update can set.
+    local function check_set(q, item)
+        if item.how == "raw" then
+            text.no_raw()
+        elseif item.how == "sub" then
+            text.unsupported("subqueries", "read the value first")
+        end
+        if conditions.is_key(q, paths.plain(item.name):match("^[^.]+")) then
+            text.fixed_key(item.name)
+        end
+    end
+
+    -- Assignments by their operators; without the sums for documents that have no value to add to.
+    local function changes(cx, q, sets, with_sums)
         local set, inc = {}, {}
         for _, item in ipairs(sets) do
-            paths.plain(item.name)
-            if item.how == "raw" then
-                text.no_raw()
-            elseif item.how == "sub" then
-                text.unsupported("subqueries", "read the value first")
-            elseif item.how == "+" then
-                inc[#inc + 1] = { item.name, cx:bind(item.first, param_of(q, item.name)) }
-            elseif item.how == "-" then
-                inc[#inc + 1] = { item.name, cx:bind_encoded(item.first, values.negative) }
-            else
-                set[#set + 1] = { item.name, bind_set(cx, q, item.name, item.first) }
+            local name = item.name
+            if item.how == "value" then
+                set[#set + 1] = { name, bind_set(cx, q, name, item.first) }
+            elseif with_sums and item.how == "+" then
+                inc[#inc + 1] = { name, cx:bind(item.first, param_of(q, name)) }
+            elseif with_sums then
+                local normal = param_of(q, name) and fields.normal(q.model, name)
+                inc[#inc + 1] = { name, cx:bind_encoded(item.first, values.chain(normal, values.negative(name))) }
             end
         end
-        -- The order of the placeholders is that of the sets: sums come first (see sets.placed).
         return object({
             { "$inc", #inc > 0 and object(inc) or nil },
             { "$set", #set > 0 and object(set) or nil },
+            { "$setOnInsert", #inc + #set == 0 and one(sets[1].name, "null") or nil }, -- changes nothing
         })
     end
 
+    local function is_unique(model, name)
+        local column = model and model._column[name]
+        for _, index in ipairs(column and model._database.indexes or {}) do
+            for _, each in ipairs(index.unique and index.columns or {}) do
+                if each == name then
+                    return true
+                end
+            end
+        end
+        return column and column.unique
+    end
+
+    -- The conditions that a sum has something to add to, and that it has not: NULL stays NULL. A field inside
+    -- documents that is missing is made, as the server does.
+    local function null_or_not(q, name)
+        if not name then
+            return nil
+        elseif name:find(".", 1, true) or q.model and not q.model._column[name] then
+            local is_null = one("$type", '"null"')
+            return { { name, one("$not", is_null) } }, { { name, is_null } }
+        end
+        return { { name, one("$ne", "null") } }, { { name, "null" } }
+    end
+
+    --- Several documents are one statement to the server, and no transaction: those before one that it can't change
+    --- stay changed. `may_stop` says that there can be such a one.
     function mongo.update(_, cx, q)
-        local filter = written(cx, q, "update")
-        local each = object({ { "q", filter }, { "u", changes(cx, q, q.action.sets) }, { "multi", "true" } })
-        return object({ { "update", string(q.table) }, { "updates", array({ each }) } })
+        check_written(q, "update")
+        local sets, sum, may_stop, each = q.action.sets, nil, false, {}
+        for _, item in ipairs(sets) do
+            check_set(q, item)
+            sum = (item.how == "+" or item.how == "-") and item.name or sum
+            may_stop = may_stop or sum or item.name:find(".", 1, true) or is_unique(q.model, item.name)
+        end
+        local function add(with_sums, further)
+            local filter = conditions.filter(cx, q, further)
+            each[#each + 1] = object({ { "q", filter }, { "u", changes(cx, q, sets, with_sums) }, { "multi", "true" } })
+        end
+        local has_value, has_none = null_or_not(q, sum)
+        add(true, has_value)
+        if sum then
+            add(false, has_none)
+        end
+        q.action.may_stop = may_stop and not conditions.is_single(q)
+        return object({ { "update", string(q.table) }, { "updates", array(each) } })
     end
 
     function mongo.delete(_, cx, q)
-        local filter = written(cx, q, "delete")
-        local each = object({ { "q", filter }, { "limit", "0" } })
+        check_written(q, "delete")
+        local each = object({ { "q", conditions.filter(cx, q) }, { "limit", "0" } })
         return object({ { "delete", string(q.table) }, { "deletes", array({ each }) } })
     end
 
@@ -81,6 +132,7 @@ return function(mongo)
         return object({ { "delete", string(q.table) }, { "deletes", array({ '{"q":{},"limit":0}' }) } })
     end
 
+    -- }======
     -- {====== Insert ======
 
     local function check_name(name)
@@ -108,7 +160,7 @@ return function(mongo)
     local function document_of(cx, q, a, first)
         local list = {}
         local function placeholder_of(i, name)
-            return cx:bind(first + i - 1, param_of(q, name))
+            return cx:bind(first + i - 1, text.part_of(q.model, name))
         end
         add_own_key(q, a, list, placeholder_of)
         for i, name in ipairs(a.columns) do
@@ -117,61 +169,117 @@ return function(mongo)
         return object(list)
     end
 
-    -- One document of an upsert: found by the unique columns, else made with all of them.
-    local function upsert_of(cx, q, a, first)
-        local place, filter, only_new, set = {}, {}, {}, {}
-        for i, name in ipairs(a.columns) do
-            place[name] = first + i - 1
+    -- {====== Upsert ======
+
+    local function has(list, name)
+        for _, each in ipairs(list) do
+            if each == name then
+                return true
+            end
         end
-        local is_unique, is_set, given_key = {}, {}, nil
+        return false
+    end
+
+    -- The place of a value of a row; a key has to have one.
+    local function one_of(cx, q, name, first)
+        if conditions.is_key(q, name) then
+            cx.encode = cx.encode or {}
+            cx.encode[#cx.order + 1] = require("eloquent.mongo.rows").not_null(q.model, name)
+        end
+        return cx:bind(first, text.part_of(q.model, name))
+    end
+
+    -- How the document of a row is found. A unique column that is NULL finds none, as in SQL; keys can't be NULL.
+    local function found_by(cx, q, a, place)
+        local list = {}
         for i, name in ipairs(a.conflict.unique) do
             if not place[name] then
                 misuse("upsert: each row needs a value for '%s', by which it is found", name)
             end
-            paths.plain(name)
-            is_unique[name] = true
-            local any_key = conditions.any_key(cx, q, name, place[name])
-            filter[i] = any_key or { name, one("$eq", cx:bind(place[name], param_of(q, name))) }
-            given_key = any_key and name or given_key
+            list[i] = conditions.any_key(cx, q, paths.plain(name), place[name])
+            if not list[i] then
+                local equal = one_of(cx, q, name, place[name])
+                list[i] = { name, object({ { "$eq", equal }, { "$ne", "null" } }) }
+            end
         end
-        for i, item in ipairs(a.conflict.sets) do
-            if item.how ~= "value" and item.how ~= "given" then
+        return object(list)
+    end
+
+    -- What is written to a document that is there.
+    local function updated(cx, q, a, place)
+        local list, names = {}, {}
+        for _, item in ipairs(a.conflict.sets) do
+            local name, is_given = paths.plain(item.name), item.how == "given"
+            if not is_given and item.how ~= "value" then
                 text.no_raw()
             end
-            is_set[paths.plain(item.name)] = true
-            local from = item.how == "given" and place[item.name] or item.first
-            set[i] = { item.name, bind_set(cx, q, item.name, from) }
-        end
-        local key = q.model and q.model._id_mode and q.model._key
-        if key and place[key] and not place._id then
-            only_new[1] = { "_id", cx:bind(place[key], key) }
-        end
-        if given_key then -- a filter with several forms of it doesn't say which is new
-            only_new[#only_new + 1] = { given_key, cx:bind(place[given_key], param_of(q, given_key)) }
-        end
-        for _, name in ipairs(a.columns) do
-            if not is_set[name] and not is_unique[name] then
-                only_new[#only_new + 1] = { check_name(name), cx:bind(place[name], param_of(q, name)) }
+            if not conditions.is_key(q, name:match("^[^.]+")) then
+                names[name] = true
+                list[#list + 1] = { name, bind_set(cx, q, name, is_given and place[name] or item.first) }
+            elseif not is_given or not has(a.conflict.unique, name) then
+                text.fixed_key(name)
             end
         end
-        local update = object({
-            { "$set", #set > 0 and object(set) or nil },
-            { "$setOnInsert", #only_new > 0 and object(only_new) or nil },
-        })
-        return object({ { "q", object(filter) }, { "u", update }, { "upsert", "true" } })
+        return #list > 0 and object(list) or nil, names
     end
+
+    -- What a new document has besides: all that isn't set anyway.
+    local function only_new(cx, q, a, place, set)
+        local list = {}
+        local key = q.model and q.model._id_mode and q.model._key
+        if key and place[key] and not place._id then
+            list[1] = { "_id", one_of(cx, q, key, place[key]) }
+        end
+        for _, name in ipairs(a.columns) do
+            if not set[name] then
+                list[#list + 1] = { check_name(name), one_of(cx, q, name, place[name]) }
+            end
+        end
+        return #list > 0 and object(list) or nil
+    end
+
+    -- One row of an upsert: one update where what it sets is the row's own, else one for a document that is there
+    -- and one that makes it where it isn't.
+    local function add_upsert(cx, q, a, first, list)
+        local place, has_fixed = {}, false
+        for i, name in ipairs(a.columns) do
+            place[name] = first + i - 1
+        end
+        for _, item in ipairs(a.conflict.sets) do
+            has_fixed = has_fixed or item.how ~= "given"
+        end
+        local filter = found_by(cx, q, a, place)
+        local set, names = updated(cx, q, a, place)
+        if has_fixed then
+            list[#list + 1] = object({ { "q", filter }, { "u", one("$set", set) } })
+            filter, set, names = found_by(cx, q, a, place), nil, {}
+        end
+        local update = object({ { "$set", set }, { "$setOnInsert", only_new(cx, q, a, place, names) } })
+        list[#list + 1] = object({ { "q", filter }, { "u", update }, { "upsert", "true" } })
+    end
+
+    -- }======
 
     function mongo.insert(_, cx, q)
         local a, list = q.action, {}
         local is_upsert = a.conflict and a.conflict.unique
         for row = 1, a.rows do
             local first = a.first + (row - 1) * #a.columns
-            list[row] = is_upsert and upsert_of(cx, q, a, first) or document_of(cx, q, a, first)
+            if is_upsert then
+                add_upsert(cx, q, a, first, list)
+            else
+                list[row] = document_of(cx, q, a, first)
+            end
         end
-        if is_upsert then
-            return object({ { "update", string(q.table) }, { "updates", array(list) } })
+        if not is_upsert then
+            return object({ { "insert", string(q.table) }, { "documents", array(list) } })
         end
-        return object({ { "insert", string(q.table) }, { "documents", array(list) } })
+        a.counts_new = #a.conflict.sets == 0 -- the number of what was found and made together says nothing
+        return object({
+            { "update", string(q.table) },
+            { "updates", array(list) },
+            { "$fields", a.counts_new and text.strings({ "upserted" }) or nil },
+        })
     end
 
     --- Runs `write`, an upsert that leaves alone what is there.

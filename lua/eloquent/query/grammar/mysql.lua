@@ -48,13 +48,14 @@ function mysql.spread(kind)
 end
 
 -- What the server can't read as the column's type comes out NULL, and one NULL would make "not in" match nothing.
-function mysql.in_list(_, cx, left, first, kind, is_not, column)
+function mysql.in_list(_, cx, left, first, list)
+    local column, kind = list.column, list.kind
     local sql_type = types[kind] or "varchar(" .. (column and column.length or 4096) .. ")"
     if kind == "integer" and column and column.unsigned then
         sql_type = "bigint unsigned"
     end
-    local list = cx:bind_encoded(first, lists.json(kind))
-    return left .. (is_not and " not" or "") .. " in (select v from json_table(" .. list
+    local text = cx:bind_encoded(first, lists.json(list))
+    return left .. (list.is_not and " not" or "") .. " in (select v from json_table(" .. text
         .. ", '$[*]' columns (v " .. sql_type .. " path '$')) as t where v is not null)"
 end
 

@@ -50,10 +50,11 @@ local arrays = {
     date = "date[]", time = "time[]", timestamp = "timestamp[]",
 }
 
-function pg.in_list(_, cx, left, first, kind, is_not, column)
+function pg.in_list(_, cx, left, first, list)
+    local column, kind = list.column, list.kind
     local array = column and column.useTz and kind == "timestamp" and "timestamptz[]" or arrays[kind]
-    local list = cx:bind_encoded(first, lists.array(kind))
-    return left .. (is_not and " <> all(cast(" or " = any(cast(") .. list .. " as " .. array .. "))"
+    local text = cx:bind_encoded(first, lists.array(list))
+    return left .. (list.is_not and " <> all(cast(" or " = any(cast(") .. text .. " as " .. array .. "))"
 end
 
 -- uuid and boolean have no min and max; their texts sort alike, and false comes before true.

@@ -55,9 +55,9 @@ function sqlite.date_part(_, column, part)
     return "cast(strftime('" .. parts[part] .. "', " .. column .. ") as integer)"
 end
 
-function sqlite.in_list(_, cx, left, first, kind, is_not)
-    local list = cx:bind_encoded(first, lists.json(kind))
-    return left .. (is_not and " not" or "") .. " in (select value from json_each(" .. list .. "))"
+function sqlite.in_list(_, cx, left, first, list)
+    local text = cx:bind_encoded(first, lists.json(list))
+    return left .. (list.is_not and " not" or "") .. " in (select value from json_each(" .. text .. "))"
 end
 
 -- Decimals are texts here, so that they stay exact; these functions of the driver reckon with them. Where the column
