@@ -150,8 +150,8 @@ static bool read_row(lua_State *L, walk *w) {
     lua_pushnil(L);
     while (lua_next(L, row)) {
         int i = column_of(L, w, found);
-        if (i < 0 || found == w->n) { /* a finaliser may add keys while we read them */
-            return false;
+        if (i < 0 || found == w->n || w->seen_in[i] == w->row) {
+            return false; /* a finaliser may add keys while we read them */
         }
         int key = lua_gettop(L) - 1;
         w->order[found++] = i;

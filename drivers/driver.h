@@ -190,7 +190,7 @@ struct el_driver {
     int (*bulk_end)(el_bulk *b, bool good, int64_t *failed, el_error *err);
 };
 
-#define EL_DRIVER_ABI 2u
+#define EL_DRIVER_ABI 3u
 
 /* }====== */
 

@@ -273,6 +273,7 @@ typedef struct mg_link {
     bool known;              /* a server has answered */
     bool unreached;          /* and one could not be connected to: see no_stream */
     bool starved;            /* there was no memory for a stream */
+    int alive;               /* streams by which a server has answered */
 } mg_link;
 
 typedef struct mg_conn {
@@ -300,6 +301,12 @@ void el_mg_link_begin(mg_conn *c);
 void el_mg_link_end(mg_conn *c);
 bool el_mg_link_is_gone(mg_conn *c);
 int64_t el_mg_now(void); /* microseconds */
+
+/*
+** Reads a URI.  *out may be set on failure, too, and is the caller's; messages begin with
+** "option uri is ", for the caller's caller to name the variable.
+*/
+int el_mg_uri_new(mongoc_uri_t **out, const char *uri, el_error *err);
 
 /* Makes ready for a uri that logs in by Kerberos. */
 void el_mg_sasl_prepare(const mongoc_uri_t *uri);

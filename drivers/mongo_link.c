@@ -25,6 +25,7 @@ typedef struct wrapped {
     mongoc_stream_t base; /* first: the client library gets it */
     mongoc_stream_t *inner;
     mg_link *link;
+    bool answered;   /* a server is there */
     size_t at, have; /* of the bytes read early, where the next one is */
     char early[EARLY_SIZE];
 } wrapped;
@@ -43,6 +44,8 @@ int64_t el_mg_now(void) {
 
 static void forget(mongoc_stream_t *stream) {
     wrapped *w = (wrapped *)stream;
+    w->link->alive -= w->answered;
+    w->answered = false;
     if (w->link->stream == stream) {
         w->link->stream = NULL;
     }
@@ -194,6 +197,8 @@ static ssize_t stream_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t
         got += (size_t)m;
     }
     w->link->known = true;
+    w->link->alive += !w->answered;
+    w->answered = true;
     return (ssize_t)got;
 }
 
@@ -355,12 +360,12 @@ void el_mg_link_begin(mg_conn *c) {
 
 /*
 ** A member that can't be reached is looked for again and again, which is no matter as
-** long as there is the stream that commands go by.
+** long as there is a stream to another one.
 */
 void el_mg_link_end(mg_conn *c) {
     atomic_fetch_add(&c->link.calls, 1);
     c->answered = el_mg_now();
-    if (c->link.unreached && !c->link.stream && !c->link.cut) {
+    if (c->link.unreached && c->link.alive == 0 && !c->link.cut) {
         c->base.open = false; /* the client library would wait before it tries again */
     }
 }

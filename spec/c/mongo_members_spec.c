@@ -22,6 +22,7 @@ typedef struct server {
     int links[MAX_LINKS], nlinks;
     int listener, port;
     int other, other_port; /* bound, and nobody listens */
+    int primary_port;      /* of the member that takes writes */
     atomic_bool two;       /* it names the other member, too */
     const char *fails_at;  /* command that it does not answer, or NULL */
     bool answers;          /* it does, and only cancels */
@@ -94,8 +95,12 @@ static void put_host(doc *d, const char *key, int port) {
 
 static void put_hello(doc *d, server *s) {
     atomic_fetch_add(&s->hellos, 1);
-    put_true(d, "ismaster");
-    put_true(d, "isWritablePrimary");
+    if (s->port == s->primary_port) {
+        put_true(d, "ismaster");
+        put_true(d, "isWritablePrimary");
+    } else {
+        put_true(d, "secondary");
+    }
     put_true(d, "helloOk");
     put_text(d, "setName", "rs0");
     put_int(d, "setVersion", 1);
@@ -106,7 +111,7 @@ static void put_hello(doc *d, server *s) {
     }
     close_doc(d);
     put_host(d, "me", s->port);
-    put_host(d, "primary", s->port);
+    put_host(d, "primary", s->primary_port);
     put_int(d, "maxBsonObjectSize", 16777216);
     put_int(d, "maxMessageSizeBytes", 48000000);
     put_int(d, "maxWriteBatchSize", 100000);
@@ -244,13 +249,30 @@ static int bind_port(int *port) {
     return fd;
 }
 
-static void server_start(server *s) {
-    memset(s, 0, sizeof *s);
+static void begin_serving(server *s) {
     atomic_store(&s->cancel, EL_FAIL);
-    s->listener = bind_port(&s->port);
-    s->other = bind_port(&s->other_port);
     assert_int_equal(listen(s->listener, 16), 0);
     assert_int_equal(pthread_create(&s->thread, NULL, server_main, s), 0);
+}
+
+static void server_start(server *s) {
+    memset(s, 0, sizeof *s);
+    s->listener = bind_port(&s->port);
+    s->primary_port = s->port;
+    s->other = bind_port(&s->other_port);
+    begin_serving(s);
+}
+
+/* The other member, for once, is there. */
+static void member_start(server *s, server *primary) {
+    memset(s, 0, sizeof *s);
+    s->listener = dup(primary->other);
+    s->port = primary->other_port;
+    s->primary_port = s->other_port = primary->port;
+    s->other = -1;
+    atomic_store(&s->two, true);
+    atomic_store(&primary->two, true);
+    begin_serving(s);
 }
 
 static void server_stop(server *s) {
@@ -262,7 +284,9 @@ static void server_stop(server *s) {
         close(s->links[i]);
     }
     close(s->listener);
-    close(s->other);
+    if (s->other >= 0) {
+        close(s->other);
+    }
 }
 
 /* The members are looked at again before a command that comes some time later. */
@@ -325,6 +349,27 @@ static void nor_where_members_are_chosen(void **state) {
     el_conn *c = open_set(&s, "&readPreference=primaryPreferred");
     lose_member(&s);
     for (int i = 0; i < 2; i++) {
+        run(c, find, NOARGS);
+        assert_true(c->open);
+        sleep_ms(HEARTBEAT_MS);
+    }
+    el_conn_release(c);
+    server_stop(&s);
+}
+
+static void nor_one_that_was_there_before(void **state) {
+    (void)state;
+    server s, member;
+    server_start(&s);
+    member_start(&member, &s);
+    el_conn *c = open_set(&s, "&readPreference=primaryPreferred");
+    for (int i = 0; i < 2; i++) {
+        run(c, find, NOARGS);
+        sleep_ms(HEARTBEAT_MS);
+    }
+    assert_true(atomic_load(&member.hellos) > 0);
+    server_stop(&member);
+    for (int i = 0; i < 3; i++) {
         run(c, find, NOARGS);
         assert_true(c->open);
         sleep_ms(HEARTBEAT_MS);
@@ -452,6 +497,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_member_that_is_down_is_no_matter),
         cmocka_unit_test(nor_where_members_are_chosen),
+        cmocka_unit_test(nor_one_that_was_there_before),
         cmocka_unit_test(nor_in_a_transaction),
         cmocka_unit_test(a_rollback_finds_the_server_gone),
         cmocka_unit_test(what_is_canceled_is_not_tried_again),

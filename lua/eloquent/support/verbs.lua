@@ -24,7 +24,7 @@ function verbs.missing(owner, known, others)
                 public[verb] = true
             end
         end
-        for verb in (others or ""):gmatch("%a+") do
+        for verb in (others or ""):gmatch("%f[%S]%a+") do
             public[verb] = true
         end
         return errors.raise({
