@@ -5,6 +5,7 @@
 */
 #include <string.h>
 
+#include "colon.h"
 #include "core.h"
 
 static const char watch_key, conn_tag;
@@ -54,7 +55,7 @@ void elL_pushconnerror(lua_State *L, int conn_idx, elL_conn *c, const el_error *
     if (c->watch && e->kind == EL_ERR_CANCELED) {
         c->watch(NULL, c, false);
     }
-    elL_context where = {c->name, c->driver->name, sql};
+    elL_context where = {c->name, c->driver->name, sql, c->target};
     conn_idx = lua_absindex(L, conn_idx);
     luaL_checkstack(L, 6, "error");
     if (c->conn && !c->conn->open &&
@@ -99,25 +100,28 @@ static int conn_journal(lua_State *L) {
     return 0;
 }
 
-/* connection.open(name, driver, options, onlost?) */
+/* connection.open(name, driver, options, onlost?, target?) */
 static int conn_open(lua_State *L) {
     luaL_checktype(L, 1, LUA_TSTRING);
     const char *name = lua_tostring(L, 1);
     const char *driver = luaL_checkstring(L, 2);
     luaL_checktype(L, 3, LUA_TTABLE);
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     elL_conn *c = lua_newuserdatauv(L, sizeof *c, CONN_UVS);
     memset(c, 0, sizeof *c);
     c->tag = &conn_tag;
     c->name = name;
     luaL_setmetatable(L, ELL_CONNECTION);
     lua_pushvalue(L, 1);
-    lua_setiuservalue(L, 5, CONN_NAME);
+    lua_setiuservalue(L, 6, CONN_NAME);
     lua_pushvalue(L, 4);
-    lua_setiuservalue(L, 5, CONN_LOST);
+    lua_setiuservalue(L, 6, CONN_LOST);
+    c->target = lua_tostring(L, 5);
+    lua_pushvalue(L, 5);
+    lua_setiuservalue(L, 6, CONN_TARGET);
     lua_createtable(L, 0, 0);
     luaL_setmetatable(L, "eloquent.weak");
-    lua_setiuservalue(L, 5, CONN_CURSORS);
+    lua_setiuservalue(L, 6, CONN_CURSORS);
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &watch_key) == LUA_TUSERDATA) {
         c->watch = *(elL_watch *)lua_touserdata(L, -1);
     }
@@ -125,7 +129,7 @@ static int conn_open(lua_State *L) {
     el_option *options = push_options(L, 3);
     el_error e;
     el_error_clear(&e);
-    elL_context where = {name, driver, NULL};
+    elL_context where = {name, driver, NULL, c->target};
     if (el_driver_load(&c->driver, driver, &e) != EL_OK ||
         c->driver->open(&c->conn, options, &e) != EL_OK) {
         c->conn = NULL;
@@ -136,7 +140,7 @@ static int conn_open(lua_State *L) {
     if (!c->statements) {
         return elL_fail(L, EL_ERR_NOMEM, "no memory for a connection");
     }
-    lua_settop(L, 5);
+    lua_settop(L, 6);
     return 1;
 }
 
@@ -265,10 +269,12 @@ static int conn_transact(lua_State *L) {
 int elL_protect(lua_State *L) {
     check_open(L);
     luaL_checkany(L, 2);
-    int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+    lua_pushcfunction(L, elL_explain);
+    lua_insert(L, 1);
+    int status = lua_pcall(L, lua_gettop(L) - 3, LUA_MULTRET, 1);
     lua_pushboolean(L, status == LUA_OK);
-    lua_replace(L, 1);
-    return lua_gettop(L);
+    lua_replace(L, 2);
+    return lua_gettop(L) - 1;
 }
 
 static int conn_txstate(lua_State *L) {

@@ -206,6 +206,41 @@ static void to_text(lua_State *L, const elL_shape *s, int slot, int idx) {
     lua_pushvalue(L, idx);
 }
 
+/* Pushes "'a', 'b'" of the set of an enum's values at the top, or their number of many.
+ */
+static const char *shown_values(lua_State *L) {
+    enum { SHOWN = 10 };
+    const char *names[SHOWN];
+    int set = lua_gettop(L), n = 0;
+    luaL_checkstack(L, 8, "the values of an enum");
+    for (lua_pushnil(L); lua_next(L, set); lua_pop(L, 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        int at = n < SHOWN ? n : SHOWN;
+        for (; at > 0 && strcmp(names[at - 1], name) > 0; at--) {
+            if (at < SHOWN) {
+                names[at] = names[at - 1];
+            }
+        }
+        if (at < SHOWN) {
+            names[at] = name; /* the set keeps it */
+        }
+        n++;
+    }
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (int i = 0; i < n && i < SHOWN; i++) {
+        luaL_addstring(&b, i > 0 ? ", '" : "'");
+        luaL_addstring(&b, names[i]);
+        luaL_addstring(&b, "'");
+    }
+    if (n > SHOWN) {
+        lua_pushfstring(L, " and %d more", n - SHOWN);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+    return lua_tostring(L, -1);
+}
+
 static void to_enum(lua_State *L, const elL_shape *s, int shape_idx, int slot, int idx) {
     if (lua_type(L, idx) != LUA_TSTRING) {
         wrong_type(L, s, slot, idx, "one of its values as a string");
@@ -214,8 +249,10 @@ static void to_enum(lua_State *L, const elL_shape *s, int shape_idx, int slot, i
     lua_rawgeti(L, -1, slot + 1);
     lua_pushvalue(L, idx);
     if (lua_rawget(L, -2) == LUA_TNIL) {
-        lua_pushvalue(L, -2);
-        bad_value(L, s, slot, "the string is none of the values of this enum");
+        lua_pop(L, 1);
+        const char *values = shown_values(L), *label = elL_columnlabel(L, s, slot);
+        elL_fail(L, EL_ERR_VALUE, "%s: the string is none of the values of this enum: %s",
+                 label, values);
     }
     lua_pop(L, 3);
     lua_pushvalue(L, idx);
@@ -577,8 +614,7 @@ EL_NORETURN static void raise_labeled(lua_State *L, const elL_shape *s, int slot
     abort();
 }
 
-/* Replaces the value at -1 by its JSON text; an error names the column, too. */
-static void to_json(lua_State *L, const elL_shape *s, int slot) {
+void elL_columnjson(lua_State *L, const elL_shape *s, int slot) {
     luaL_checkstack(L, 6, "JSON");
     lua_pushcfunction(L, encode_json);
     lua_insert(L, -2);
@@ -663,7 +699,7 @@ void elL_tovalue(lua_State *L, el_value *out, const elL_shape *s, int slot) {
         text_value(L, out, EL_TIME);
         return;
     case COL_JSON:
-        to_json(L, s, slot);
+        elL_columnjson(L, s, slot);
         text_value(L, out, EL_JSON);
         return;
     case COL_DOCUMENT:

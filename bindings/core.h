@@ -28,6 +28,7 @@
 /* What an error object is told beyond the driver's struct; NULL where unknown. */
 typedef struct elL_context {
     const char *connection, *driver, *sql;
+    const char *target; /* where the connection leads; NULL: not told */
 } elL_context;
 
 /* Pushes the error object; position: the first running function that is a script's. */
@@ -125,9 +126,17 @@ void elL_writer_new(lua_State *L, int shape_idx, elL_shape *s);
 int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const char *key)
     EL_NORETURN;
 
+/* Raises the same, of a name that may have been meant for one of the methods at an index.
+ */
+int elL_unknown_name(lua_State *L, const elL_shape *s, const char *key,
+                     int methods) EL_NORETURN;
+
 /* }====== */
 
 /* {====== Values by column (convert.c, cells.c) ====== */
+
+/* Replaces the value at -1 by its JSON text; an error names the column, too. */
+void elL_columnjson(lua_State *L, const elL_shape *s, int slot);
 
 /* "User.age" or "age", for messages; pushes the text. */
 const char *elL_columnlabel(lua_State *L, const elL_shape *s, int slot);
@@ -308,8 +317,15 @@ void elL_record_register(lua_State *L, int shape_idx, const elL_shape *s, int me
 typedef void (*elL_watch)(void (*cancel)(void *ud), void *ud, bool in_signal);
 void elL_setwatch(lua_State *L, elL_watch watch);
 
-enum { CONN_NAME = 1, CONN_LISTENER, CONN_LOST, CONN_CURSORS, CONN_JOURNAL,
-       CONN_UVS = CONN_JOURNAL };
+enum {
+    CONN_NAME = 1,
+    CONN_LISTENER,
+    CONN_LOST,
+    CONN_CURSORS,
+    CONN_JOURNAL,
+    CONN_TARGET,
+    CONN_UVS = CONN_TARGET
+};
 
 typedef struct elL_conn {
     const void *tag; /* says that it is a connection */
@@ -317,6 +333,7 @@ typedef struct elL_conn {
     el_statements *statements;
     const el_driver *driver;
     const char *name;
+    const char *target; /* where it leads, for messages; may be NULL */
     bool listening;
     bool promised;   /* begun by `transact`, and neither committed nor rolled back by it */
     bool conflicted; /* the server gave up that transaction for a conflict */

@@ -437,6 +437,19 @@ static const char *const unit_names[] = {
 static const int64_t unit_micros[] = {1,          1000,        1000000,        60000000,
                                       3600000000, 86400000000, 7 * 86400000000};
 
+/* Number of the unit that the string at `idx` names. */
+static int check_unit(lua_State *L, int idx, const char *const *units, const char *verb,
+                      const char *known) {
+    const char *name = lua_type(L, idx) == LUA_TSTRING ? lua_tostring(L, idx) : NULL;
+    for (int i = 0; name && units[i]; i++) {
+        if (strcmp(units[i], name) == 0) {
+            return i;
+        }
+    }
+    return elL_fail(L, EL_ERR_MISUSE, "%s: unknown unit '%s'; known are %s", verb,
+                    luaL_tolstring(L, idx, NULL), known);
+}
+
 /* t:add{ years=, months=, weeks=, days=, hours=, minutes=, seconds=, milliseconds=,
    microseconds= }: years and months first, then the rest; seconds may be a float. */
 static int datetime_add_units(lua_State *L) {
@@ -444,18 +457,9 @@ static int datetime_add_units(lua_State *L) {
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-        int u = 0;
-        bool known = lua_type(L, -2) == LUA_TSTRING;
-        while (known && unit_names[u] &&
-               strcmp(unit_names[u], lua_tostring(L, -2)) != 0) {
-            u++;
-        }
-        if (!known || !unit_names[u]) {
-            return elL_fail(L, EL_ERR_MISUSE,
-                            "add: unknown unit '%s'; known are years, months, weeks, "
-                            "days, hours, minutes, seconds, milliseconds, microseconds",
-                            luaL_tolstring(L, -2, NULL));
-        }
+        int u = check_unit(L, -2, unit_names, "add",
+                           "years, months, weeks, days, hours, minutes, seconds, "
+                           "milliseconds, microseconds");
         int64_t part;
         bool beyond;
         if (u == U_SECONDS) {
@@ -482,20 +486,27 @@ static int datetime_add_units(lua_State *L) {
     return push_later(L, micros, by);
 }
 
-static const char *const span_names[] = {"second", "minute", "hour", "day",
-                                         "week",   "month",  "year", NULL};
+enum { S_DAY = 4, S_WEEK, S_MONTH, S_YEAR };
+
+static const char *const span_names[] = {"millisecond", "second", "minute", "hour", "day",
+                                         "week",        "month",  "year",   NULL};
+
+static int check_span(lua_State *L, const char *verb) {
+    return check_unit(L, 2, span_names, verb,
+                      "year, month, week, day, hour, minute, second, millisecond");
+}
 
 /* The moment at which the span around another began; weeks begin on Monday. */
 static int64_t span_start(int64_t micros, int span) {
     el_civil c;
-    if (span <= 3) {
-        int64_t size = unit_micros[span + U_SECONDS];
+    if (span <= S_DAY) {
+        int64_t size = unit_micros[span + U_MILLISECONDS];
         return floor_div(micros, size) * size;
-    } else if (span == 4) {
+    } else if (span == S_WEEK) {
         return floor_div(micros, DAY) * DAY - (weekday(micros) - 1) * DAY;
     }
     el_civil_from_micros(&c, micros);
-    c = (el_civil){.year = c.year, .month = span == 5 ? c.month : 1, .day = 1};
+    c = (el_civil){.year = c.year, .month = span == S_MONTH ? c.month : 1, .day = 1};
     el_civil_to_micros(&micros, &c);
     return micros;
 }
@@ -503,7 +514,7 @@ static int64_t span_start(int64_t micros, int span) {
 /* t:startOf(unit) */
 static int datetime_start_of(lua_State *L) {
     int64_t micros = check_datetime(L, 1);
-    elL_pushdatetime(L, span_start(micros, luaL_checkoption(L, 2, NULL, span_names)));
+    elL_pushdatetime(L, span_start(micros, check_span(L, "startOf")));
     return 1;
 }
 
@@ -512,12 +523,12 @@ static int datetime_end_of(lua_State *L) {
     /* of a week, of the longest month and year */
     static const int64_t days[] = {7, 31, 366};
     int64_t micros = check_datetime(L, 1);
-    int span = luaL_checkoption(L, 2, NULL, span_names);
+    int span = check_span(L, "endOf");
     int64_t start = span_start(micros, span);
-    if (span <= 3) {
-        start += unit_micros[span + U_SECONDS];
+    if (span <= S_DAY) {
+        start += unit_micros[span + U_MILLISECONDS];
     } else { /* so many days after its start is always in the next one */
-        int64_t next = start + days[span - 4] * DAY;
+        int64_t next = start + days[span - S_WEEK] * DAY;
         start = next > LAST ? LAST + 1 : span_start(next, span);
     }
     elL_pushdatetime(L, start - 1);

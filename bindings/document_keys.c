@@ -262,10 +262,11 @@ static int document_newindex(lua_State *L) {
         return 0;
     }
     if (lua_type(L, 2) != LUA_TSTRING) {
-        return elL_fail(L, EL_ERR_VALUE,
-                        "the keys of a document are strings, found the key %s; a list is "
-                        "eloquent.json.array{ ... }",
-                        luaL_tolstring(L, 2, NULL));
+        return elL_fail(
+            L, EL_ERR_VALUE,
+            "the keys of a document are strings, found the key %s; put a list in "
+            "its place: record.column = eloquent.json.array{ ... }",
+            luaL_tolstring(L, 2, NULL));
     }
     if (!lua_getmetatable(L, 1)) {
         lua_settop(L, 3);

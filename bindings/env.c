@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <sys/stat.h>
 
 #include "resolver.h"
 #include "throw.h"
@@ -162,6 +163,53 @@ static int ignored(lua_State *L) {
     return 1;
 }
 
+/* variables() -> list of those that mean something, set or not */
+static int variables(lua_State *L) {
+    char name[EL_SOURCE_SIZE];
+    lua_newtable(L);
+    for (size_t i = 0; el_resolver_variable(name, &resolver, i); i++) {
+        lua_pushstring(L, name);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int release_file(lua_State *L) {
+    el_env_release(lua_touserdata(L, 1));
+    return 0;
+}
+
+/*
+** written(path) -> list of the variables that the file sets, in order of its lines; none
+** for what is no plain file: a pipe is read once.
+*/
+static int written(lua_State *L) {
+    el_error err = {0};
+    struct stat st;
+    bool found;
+    const char *path = luaL_checkstring(L, 1);
+    lua_newtable(L);
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return 1;
+    }
+    el_env *env = lua_newuserdatauv(L, sizeof *env, 0);
+    *env = (el_env){0};
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, release_file);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    if (el_env_read(env, path, &found, &err) != EL_OK) {
+        return elL_throw(L, &err);
+    }
+    for (size_t i = 0; i < env->count; i++) {
+        lua_pushstring(L, env->pairs[i].key);
+        lua_rawseti(L, -3, (lua_Integer)i + 1);
+    }
+    el_env_release(env); /* passwords are not left to the collector */
+    lua_settop(L, 2);
+    return 1;
+}
+
 int luaopen_eloquent_core_env(lua_State *L) {
     static const luaL_Reg functions[] = {{"load", load},
                                          {"connection", connection},
@@ -172,6 +220,8 @@ int luaopen_eloquent_core_env(lua_State *L) {
                                          {"role", role},
                                          {"app", app},
                                          {"ignored", ignored},
+                                         {"variables", variables},
+                                         {"written", written},
                                          {NULL, NULL}};
     if (luaL_newmetatable(L, ELL_RESOLVED)) {
         lua_pushcfunction(L, release);

@@ -58,11 +58,25 @@ static void set_metatable(lua_State *L) {
     lua_setmetatable(L, -2);
 }
 
+/* Sets the message; a table that is not there is often one that nobody has made yet. */
+static void set_message(lua_State *L, const el_error *e, const elL_context *where) {
+    if (!where || !where->target || strcmp(e->sqlstate, "42P01") != 0 ||
+        strcmp(where->driver, "mongo") == 0) {
+        set_text(L, "message", e->message);
+        return;
+    }
+    lua_pushfstring(L,
+                    "%s; the connection '%s' leads to %s, where "
+                    "eloquent.schema():create(Model) makes the table of a model",
+                    e->message, where->connection, where->target);
+    lua_setfield(L, -2, "message");
+}
+
 void elL_pusherror(lua_State *L, const el_error *e, const elL_context *where) {
     luaL_checkstack(L, 8, "error object");
     lua_createtable(L, 0, 12);
     set_text(L, "kind", el_errkind_name(e->kind));
-    set_text(L, "message", e->message);
+    set_message(L, e, where);
     set_text(L, "sqlstate", e->sqlstate);
     set_text(L, "table", e->table);
     set_text(L, "column", e->column);

@@ -59,7 +59,8 @@ elL_jsonkind elL_json_kind(lua_State *L, int idx, size_t *n, const char **why) {
         *why = "is marked as an array and has a hole or a key that is no position";
         return array ? JSON_ARRAY : JSON_NONE;
     case JSON_OBJECT:
-        *why = "is marked as an object and has a key that is no string";
+        *why = "is marked as an object and has a key that is no string; a list is "
+               "eloquent.json.array{ ... }";
         return object ? JSON_OBJECT : JSON_NONE;
     default:
         if (array && count > 0) {

@@ -319,8 +319,7 @@ static int record_index(lua_State *L) {
         lua_call(L, 2, 1);
         return 1;
     }
-    elL_record_pushshape(L, 1);
-    return elL_unknown_column(L, -1, r->shape, luaL_tolstring(L, 2, NULL));
+    return elL_unknown_name(L, r->shape, luaL_tolstring(L, 2, NULL), lua_upvalueindex(1));
 }
 
 /* }====== */

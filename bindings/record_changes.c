@@ -61,7 +61,8 @@ static bool json_changed(lua_State *L, int idx, elL_record *r, int slot) {
         lua_pop(L, 1);
         return !same;
     }
-    elL_jsonencode(L, -1);
+    lua_pushvalue(L, -1);
+    elL_columnjson(L, r->shape, slot);
     elL_record_pushoriginal(L, idx, r, slot);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 3);

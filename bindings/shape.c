@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "nearest.h"
 
 enum { MAX_SLOTS = 16000, SHORT_STRING = 40 };
 
@@ -85,46 +86,61 @@ int elL_shape_slot(lua_State *L, const elL_shape *s, const char *key, size_t n, 
     return -1;
 }
 
-/* Edits that turn one name into the other, up to `limit`; case costs nothing. */
-static int distance(const char *a, size_t n, const char *b, size_t m, int limit) {
-    int row[65];
-    if (n > 64 || m > 64) {
-        return limit;
+typedef struct candidate {
+    const char *name; /* NULL: none is near */
+    size_t distance;
+} candidate;
+
+static void consider(candidate *best, const char *key, const char *name) {
+    size_t d = el_distance(key, name);
+    if (d < best->distance) {
+        *best = (candidate){name, d};
     }
-    for (size_t j = 0; j <= m; j++) {
-        row[j] = (int)j;
-    }
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int above = row[j];
-            int cost = diagonal + ((a[i - 1] | 32) != (b[j - 1] | 32));
-            int beside = (row[j - 1] < above ? row[j - 1] : above) + 1;
-            row[j] = cost < beside ? cost : beside;
-            diagonal = above;
+}
+
+/* Names of the functions in the table at `idx`, and in those that it inherits from. */
+static void consider_verbs(lua_State *L, candidate *best, const char *key, int idx) {
+    luaL_checkstack(L, 6, "names");
+    lua_pushvalue(L, idx);
+    for (bool more = true; more;) {
+        int table = lua_gettop(L);
+        for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+            if (lua_type(L, -2) == LUA_TSTRING && lua_isfunction(L, -1) &&
+                *lua_tostring(L, -2) != '_') {
+                consider(best, key, lua_tostring(L, -2)); /* the table keeps it */
+            }
         }
+        more = luaL_getmetafield(L, table, "__index") == LUA_TTABLE;
+        lua_settop(L, table + (more ? 1 : 0));
+        lua_remove(L, more ? table : -1);
     }
-    return row[m] < limit ? row[m] : limit;
+}
+
+int elL_unknown_name(lua_State *L, const elL_shape *s, const char *key, int methods) {
+    const char *owner = s->model ? s->model : "this row";
+    candidate best = {NULL, strlen(key) / 3 + 2};
+    for (int i = 0; i < s->nslots; i++) {
+        consider(&best, key, s->column[i].name);
+    }
+    size_t limit = strlen(key) / 3 + 1; /* other verbs do other things */
+    candidate verb = {NULL, best.distance < limit ? best.distance : limit};
+    if (methods != 0 && lua_istable(L, methods)) {
+        consider_verbs(L, &verb, key, methods);
+    }
+    if (verb.name) {
+        elL_fail(L, EL_ERR_MISUSE, "%s has no column or verb '%s'; did you mean '%s'?",
+                 owner, key, verb.name);
+    }
+    if (best.name) {
+        elL_fail(L, EL_ERR_MISUSE, "%s has no column '%s'; did you mean '%s'?", owner,
+                 key, best.name);
+    }
+    elL_fail(L, EL_ERR_MISUSE, "%s has no column '%s'", owner, key);
 }
 
 int elL_unknown_column(lua_State *L, int shape_idx, const elL_shape *s, const char *key) {
     (void)shape_idx;
-    const char *nearest = NULL;
-    int best = (int)strlen(key) / 3 + 2;
-    for (int i = 0; i < s->nslots; i++) {
-        int d = distance(key, strlen(key), s->column[i].name, s->column[i].namelen, best);
-        if (d < best) {
-            best = d;
-            nearest = s->column[i].name;
-        }
-    }
-    const char *owner = s->model ? s->model : "this row";
-    if (nearest) {
-        elL_fail(L, EL_ERR_MISUSE, "%s has no column '%s'; did you mean '%s'?",
-                 owner, key, nearest);
-    }
-    elL_fail(L, EL_ERR_MISUSE, "%s has no column '%s'", owner, key);
+    elL_unknown_name(L, s, key, 0);
 }
 
 /* }====== */

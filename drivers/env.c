@@ -499,24 +499,30 @@ static int set_all(el_env *env, const char *path, el_error *err) {
     return EL_OK;
 }
 
-int el_env_load(const char *path, bool *found, el_error *err) {
+int el_env_read(el_env *out, const char *path, bool *found, el_error *err) {
+    *out = (el_env){0};
     *found = false;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT ? EL_OK : cannot_read(err, path, strerror(errno));
     }
     bytes text = {0};
-    el_env env = {0};
     int rc = read_file(&text, fd, path, err);
     close(fd);
     if (rc == EL_OK) {
-        rc = el_env_parse(&env, text.p, text.len, path, el_env_process, NULL, err);
+        rc = el_env_parse(out, text.p, text.len, path, el_env_process, NULL, err);
     }
-    if (rc == EL_OK) {
-        *found = true;
+    *found = rc == EL_OK;
+    wipe(text.p, text.size);
+    return rc;
+}
+
+int el_env_load(const char *path, bool *found, el_error *err) {
+    el_env env;
+    int rc = el_env_read(&env, path, found, err);
+    if (rc == EL_OK && *found) {
         rc = set_all(&env, path, err);
     }
-    wipe(text.p, text.size);
     el_env_release(&env);
     return rc;
 }

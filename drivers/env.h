@@ -50,6 +50,9 @@ int el_env_parse(el_env *out, const char *text, size_t n, const char *file,
 /* Wipes and frees what a parse made, and makes `out` empty. */
 void el_env_release(el_env *out);
 
+/* Reads a file as el_env_parse reads text; one that does not exist is fine. */
+int el_env_read(el_env *out, const char *path, bool *found, el_error *err);
+
 /*
 ** Sets what the file says and the process environment has not (an empty variable counts
 ** as set).  Nothing is set when a line is malformed.  A file that does not exist is fine:

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "mongo_driver.h"
-#include "target.h"
 
 static const char *const option_keys[] = {"uri", "db", "connect_timeout", NULL};
 
@@ -72,20 +71,8 @@ static int check_files(const mg_conn *c, el_error *err) {
 
 static int copy_settings(mg_conn *c, const el_option *opts, el_error *err) {
     const char *uri = el_option_get(opts, "uri"), *db = el_option_get(opts, "db");
-    bson_error_t why;
-    const char *wrong = uri ? el_target_check_uri(uri) : NULL;
-    if (wrong) { /* what would be taken for a host may be part of a password */
-        return el_fail(err, EL_ERR_MISUSE, 0, "the uri is no URI of MongoDB: %s", wrong);
-    }
-    c->uri = mongoc_uri_new_with_error(uri ? uri : "mongodb://127.0.0.1:27017", &why);
-    if (!c->uri) { /* its text may quote a password */
-        return el_fail(err, EL_ERR_MISUSE, (int)why.code,
-                       "the uri is no URI of MongoDB, mongodb://user:password@host:port/"
-                       "name?option=value (mongodb+srv:// takes one host of three parts, "
-                       "without a port), or has an option that the client library does "
-                       "not know");
-    }
-    if (check_files(c, err) != EL_OK) {
+    if (el_mg_uri_new(&c->uri, uri ? uri : "mongodb://127.0.0.1:27017", err) != EL_OK ||
+        check_files(c, err) != EL_OK) {
         return EL_FAIL;
     }
     set_target(c);
@@ -341,8 +328,10 @@ static int begin_session(mg_conn *c, el_error *err) {
     bson_error_t why;
     bson_iter_t it;
     el_mg_link_begin(c);
-    c->session = mongoc_client_start_session(c->client, NULL, &why);
+    mongoc_client_session_t *session =
+        mongoc_client_start_session(c->client, NULL, &why);
     el_mg_link_end(c);
+    c->session = session; /* not before: who cancels a call reads it */
     if (!c->session) {
         if (why.domain == MONGOC_ERROR_CLIENT &&
             why.code == MONGOC_ERROR_CLIENT_SESSION_FAILURE) {

@@ -250,6 +250,20 @@ static void set_state(el_error *err, const el_error *before, const char *state) 
     }
 }
 
+/*
+** The client library forgets servers that say that they are of another set, or of none;
+** it doesn't count those that it can't reach either.
+*/
+static bool is_another_set(const mg_conn *c) {
+    size_t n = 1;
+    if (c->client && c->link.known && mongoc_uri_get_replica_set(c->uri)) {
+        mongoc_server_description_t **all =
+            mongoc_client_get_server_descriptions(c->client, &n);
+        mongoc_server_descriptions_destroy_all(all, n);
+    }
+    return n == 0;
+}
+
 /* The link broke, or there was none. */
 static int fail_link(mg_conn *c, const char *text, bool reached, el_error *err) {
     if (c->link.cut && !el_mg_in_transaction(c)) {
@@ -263,12 +277,19 @@ static int fail_link(mg_conn *c, const char *text, bool reached, el_error *err) 
     if (c->link.starved) {
         return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a connection to MongoDB");
     }
+    if (!reached && is_another_set(c)) {
+        return el_fail(err, EL_ERR_CONNECT, 0,
+                       "no connection to MongoDB at %s: the server there is no member of "
+                       "the replica set '%.100s'; is replicaSet right in MONGO_URI?",
+                       c->target, mongoc_uri_get_replica_set(c->uri));
+    }
     if (!reached) {
         return el_fail(
             err, EL_ERR_CONNECT, 0,
             "no connection to MongoDB at %s: %s; is it running there, and does "
-            "MONGO_URI say so?",
-            c->target, text);
+            "MONGO_URI say so%s?",
+            c->target, text,
+            mongoc_uri_get_replica_set(c->uri) ? ", with the right replicaSet" : "");
     }
     return el_fail(
         err, EL_ERR_LOST, 0,

@@ -4,6 +4,7 @@
 ** column, and handing all of it over.  Nothing is copied but documents with values that
 ** no el_value has.
 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,121 @@ static int make_room(mg_result *r, el_error *err) {
     return EL_OK;
 }
 
+/* Memory for another document of this result; NULL: there is none. */
+static mg_buf *add_exposed(mg_result *r, el_error *err) {
+    struct mg_exposed *e = calloc(1, sizeof *e);
+    if (!e) {
+        el_fail(err, EL_ERR_NOMEM, 0, "no memory for a document");
+        return NULL;
+    }
+    e->next = r->exposed;
+    r->exposed = e;
+    return &e->doc;
+}
+
+/* The element of that name or number; false: there is none, or `e` has none at all. */
+static bool enter(const mg_element *e, const char *name, size_t n, mg_element *out) {
+    bool nested = e->type == MG_DOC || e->type == MG_ARRAY;
+    for (size_t at = 4; nested && el_mg_next(e->value, e->size, &at, out);) {
+        if (out->keylen == n && memcmp(out->key, name, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a path goes on in the items of `e`: it is a list and the name no item's number.
+ */
+static bool has_items(const mg_element *e, const char *name, size_t n) {
+    return e->type == MG_ARRAY && strspn(name, "0123456789") < n;
+}
+
+/* Whether the path ends at a list, whose items may have the rest of it. */
+static bool meets_list(const mg_element *doc, const char *path) {
+    mg_element e = *doc, inner;
+    size_t n = strcspn(path, ".");
+    while (enter(&e, path, n, &inner)) {
+        if (path[n] == '\0') {
+            return false;
+        }
+        e = inner;
+        path += n + 1;
+        n = strcspn(path, ".");
+    }
+    return has_items(&e, path, n);
+}
+
+/*
+** Puts the values that the path has in `e`, going through the items of a list that has no
+** such number.  What is walked was checked: the recursion ends.
+*/
+static int gather(mg_buf *out, unsigned *count, const mg_element *e, const char *path,
+                  el_error *err) {
+    size_t n = strcspn(path, "."), at = 4;
+    mg_element inner;
+    if (n == 0) {
+        char key[16];
+        int len = snprintf(key, sizeof key, "%u", (*count)++);
+        int rc = el_mg_put_key(out, e->type, key, (size_t)len, err);
+        return rc == EL_OK ? el_mg_put(out, e->value, e->size, err) : rc;
+    } else if (enter(e, path, n, &inner)) {
+        return gather(out, count, &inner, path[n] ? path + n + 1 : path + n, err);
+    }
+    int rc = EL_OK;
+    while (has_items(e, path, n) && rc == EL_OK &&
+           el_mg_next(e->value, e->size, &at, &inner)) {
+        rc = inner.type == MG_DOC || inner.type == MG_ARRAY
+                 ? gather(out, count, &inner, path, err)
+                 : EL_OK;
+    }
+    return rc;
+}
+
+/* Whether a value stands where the path says, or under the path as a name. */
+static bool find_far(const mg_row *row, const mg_field *f, mg_element *out) {
+    mg_field name = {.path = f->path, .len = f->len};
+    return el_mg_find(row->doc, row->size, f, out) ||
+           (f->dotted && el_mg_find(row->doc, row->size, &name, out));
+}
+
+/*
+** A row in which a path goes through a list gets a copy that has the list of its values
+** besides, under the path as a name.
+*/
+static int spread_lists(mg_result *r, mg_row *row, el_error *err) {
+    const mg_element doc = {.type = MG_DOC, .value = row->doc, .size = row->size};
+    mg_buf *out = NULL;
+    size_t start = 0, at;
+    for (int i = r->nnames; i < r->nspots; i++) {
+        const mg_field *f = &r->text->fields[r->order[i]];
+        mg_element found;
+        unsigned count = 0;
+        if (find_far(row, f, &found) || !meets_list(&doc, f->path)) {
+            continue;
+        }
+        if (!out) {
+            out = add_exposed(r, err);
+            if (!out || el_mg_open_doc(out, &start, err) != EL_OK ||
+                el_mg_put(out, doc.value + 4, doc.size - 5, err) != EL_OK) {
+                return EL_FAIL;
+            }
+        }
+        if (el_mg_put_key(out, MG_ARRAY, f->path, f->len, err) != EL_OK ||
+            el_mg_open_doc(out, &at, err) != EL_OK ||
+            gather(out, &count, &doc, f->path, err) != EL_OK ||
+            el_mg_close_doc(out, at, INT32_MAX, err) != EL_OK) {
+            return EL_FAIL;
+        }
+    }
+    if (out) {
+        if (el_mg_close_doc(out, start, INT32_MAX, err) != EL_OK) {
+            return EL_FAIL;
+        }
+        *row = (mg_row){out->p, out->n};
+    }
+    return EL_OK;
+}
+
 int el_mg_result_add(mg_result *r, const unsigned char *doc, size_t size, el_error *err) {
     bool special;
     if (make_room(r, err) != EL_OK) {
@@ -119,28 +235,21 @@ int el_mg_result_add(mg_result *r, const unsigned char *doc, size_t size, el_err
         return EL_FAIL;
     }
     if (special) {
-        struct mg_exposed *e = calloc(1, sizeof *e);
-        if (!e) {
-            return el_fail(err, EL_ERR_NOMEM, 0, "no memory for a document");
-        }
-        e->next = r->exposed;
-        r->exposed = e;
-        if (el_mg_expose(&e->doc, doc, size, err) != EL_OK ||
-            el_mg_check(e->doc.p, e->doc.n, fields, NULL, err) != EL_OK) {
+        mg_buf *copy = add_exposed(r, err);
+        if (!copy || el_mg_expose(copy, doc, size, err) != EL_OK ||
+            el_mg_check(copy->p, copy->n, fields, NULL, err) != EL_OK) {
             return EL_FAIL;
         }
-        doc = e->doc.p;
-        size = e->doc.n;
+        doc = copy->p;
+        size = copy->n;
     }
-    r->rows[r->nrows++] = (mg_row){doc, size};
+    mg_row *row = &r->rows[r->nrows];
+    *row = (mg_row){doc, size};
+    if (r->nnames < r->nspots && spread_lists(r, row, err) != EL_OK) {
+        return EL_FAIL;
+    }
+    r->nrows++;
     return EL_OK;
-}
-
-/* By its path, or as a name that has dots in it. */
-static bool find_far(const mg_row *row, const mg_field *f, mg_element *out) {
-    mg_field name = {.path = f->path, .len = f->len};
-    return el_mg_find(row->doc, row->size, f, out) ||
-           (f->dotted && el_mg_find(row->doc, row->size, &name, out));
 }
 
 void el_mg_result_cell(const mg_result *r, size_t row, int column, mg_element *out) {

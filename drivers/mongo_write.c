@@ -305,10 +305,11 @@ static int put_timestamp(mg_buf *b, const char *key, size_t n, int64_t micros,
                          el_error *err) {
     char name[32];
     if (micros % 1000 != 0) {
-        return el_fail(err, EL_ERR_VALUE, 0,
-                       "%s is a moment with microseconds, MongoDB keeps milliseconds; "
-                       "round it first",
-                       el_mg_arg_name(name, b));
+        return el_fail(
+            err, EL_ERR_VALUE, 0,
+            "%s is a moment with microseconds, MongoDB keeps milliseconds; cut "
+            "it by :startOf(\"millisecond\")",
+            el_mg_arg_name(name, b));
     }
     if (el_mg_put_key(b, MG_DATE, key, n, err) != EL_OK) {
         return EL_FAIL;
@@ -365,15 +366,27 @@ int el_mg_failed_at(const char *key, size_t n, el_error *err) {
     return EL_FAIL;
 }
 
+/* After "value 3", which says nothing where the column is known. */
+static const char *after_number(const char *message) {
+    static const char word[] = "value ";
+    const char *p = message;
+    if (strncmp(p, word, sizeof word - 1) == 0) {
+        p += sizeof word - 1;
+        p += strspn(p, "0123456789");
+    }
+    return p;
+}
+
 void el_mg_name_value(const char *collection, el_error *err) {
     if (!err || err->kind != EL_ERR_VALUE || !collection) {
         return;
     }
-    char text[sizeof err->table + sizeof err->column + sizeof err->message + 4];
+    char text[sizeof err->table + sizeof err->column + sizeof err->message + 16];
     el_error_copy(err->table, sizeof err->table, collection,
                   (unsigned)strlen(collection));
-    snprintf(text, sizeof text, "%s%s%s: %s", err->table, err->column[0] ? "." : "",
-             err->column, err->message);
+    const char *rest = err->column[0] ? after_number(err->message) : err->message;
+    snprintf(text, sizeof text, "%s%s%s: %s%s", err->table, err->column[0] ? "." : "",
+             err->column, rest == err->message ? "" : "the value", rest);
     el_error_copy(err->message, sizeof err->message, text, (unsigned)strlen(text));
 }
 

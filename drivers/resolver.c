@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "nearest.h"
 #include "settings.h"
 #include "target.h"
 
@@ -115,6 +116,40 @@ const char *el_resolver_ignored(const el_resolver *r, size_t i) {
     return NULL;
 }
 
+/* The i-th variable of a setting, with each of its keys; *i is left over past the last.
+ */
+static bool setting_variable(char out[EL_SOURCE_SIZE], const el_definition *d,
+                             const el_setting *s, size_t *i) {
+    static const char *const parts[] = {"", "RUNTIME_", "MIGRATION_"};
+    for (size_t k = 0; k < 12; k++) {
+        const char *key = k < 6 ? s->key : s->alias;
+        if (key && (*i)-- == 0) {
+            snprintf(out, EL_SOURCE_SIZE, "%s%s_%s%s", d->prefix, k % 2 ? "_TEST" : "",
+                     parts[k / 2 % 3], key);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool el_resolver_variable(char out[EL_SOURCE_SIZE], const el_resolver *r, size_t i) {
+    static const char *const selectors[] = {"DB_CONNECTION", "DB_TEST_CONNECTION"};
+    if (i < sizeof selectors / sizeof *selectors) {
+        snprintf(out, EL_SOURCE_SIZE, "%s", selectors[i]);
+        return true;
+    }
+    i -= sizeof selectors / sizeof *selectors;
+    for (const el_definition *d = r->definitions; d->name; d++) {
+        const el_settings *kind = el_settings_find(d->driver);
+        for (const el_setting *s = kind ? kind->list : NULL; s && s->option; s++) {
+            if (setting_variable(out, d, s, &i)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* }====== */
 
 /* {====== Names ====== */
@@ -153,25 +188,6 @@ bool el_resolver_name(char out[EL_NAME_SIZE], const el_resolver *r, size_t i) {
     return true;
 }
 
-/* Changes of one letter that lead from a to b, of at most EL_NAME_SIZE bytes each. */
-static size_t distance(const char *a, const char *b) {
-    size_t row[EL_NAME_SIZE + 1], n = strlen(b);
-    for (size_t k = 0; k <= n; k++) {
-        row[k] = k;
-    }
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t k = 0; k < n; k++) {
-            size_t best = diagonal + (strncasecmp(&a[i], &b[k], 1) != 0);
-            diagonal = row[k + 1];
-            best = best < row[k] + 1 ? best : row[k] + 1;
-            row[k + 1] = best < diagonal + 1 ? best : diagonal + 1;
-        }
-    }
-    return row[n];
-}
-
 /* What people call these databases elsewhere. */
 static bool synonym(char out[EL_NAME_SIZE], const el_resolver *r, const char *name) {
     static const char *const known[][2] = {
@@ -203,7 +219,7 @@ bool el_resolver_nearest(char out[EL_NAME_SIZE], const el_resolver *r, const cha
         return true;
     }
     for (size_t i = 0; el_resolver_name(candidate, r, i); i++) {
-        size_t d = distance(name, candidate);
+        size_t d = el_distance(name, candidate);
         size_t limit = strlen(candidate) <= 3 ? 2 : 3;
         if (d < limit && d < best) {
             best = d;

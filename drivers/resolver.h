@@ -86,6 +86,12 @@ int el_resolver_twin(char out[EL_NAME_SIZE], const el_resolver *r, const char *n
 /* The known name that was probably meant: "pg" for "postgres".  False: none. */
 bool el_resolver_nearest(char out[EL_NAME_SIZE], const el_resolver *r, const char *name);
 
+/*
+** The i-th variable that means something for the connections, set or not, 0 first.  False
+** past the end.
+*/
+bool el_resolver_variable(char out[EL_SOURCE_SIZE], const el_resolver *r, size_t i);
+
 /* The i-th variable that is set, looks like a selector and is ignored, or NULL. */
 const char *el_resolver_ignored(const el_resolver *r, size_t i);
 

@@ -53,8 +53,8 @@ void el_searcher_install(lua_State *L);
 /* {====== trace.c ====== */
 
 /*
-** Message handler for lua_pcall: hands the error value on as it is and keeps the
-** stack, innermost frame first, for el_trace_push.
+** Message handler for lua_pcall: hands the error value on, as elL_explain tells it, and
+** keeps the stack, innermost frame first, for el_trace_push.
 */
 int el_trace_handler(lua_State *L);
 

@@ -3,6 +3,7 @@
 ** state.c - what a Lua state of this program holds at the start: the standard
 ** libraries, and preloads, so that a script pays only for what it requires.
 */
+#include "colon.h"
 #include "host.h"
 #include "interrupt.h"
 
@@ -88,6 +89,7 @@ void el_state_setup(lua_State *L, el_host *host) {
     lua_setfield(L, -2, "exit");
     lua_pop(L, 1);
     lua_register(L, "ipairs", elL_ipairs);
+    lua_register(L, "pcall", elL_pcall);
     preload_core(L);
     el_searcher_install(L);
     el_output_install(L);

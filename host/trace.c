@@ -3,6 +3,7 @@
 ** trace.c - the stack at the moment of an error, kept for the report.  The report
 ** itself is lua/eloquent/cli/report.lua.
 */
+#include "colon.h"
 #include "host.h"
 
 enum { MAX_FRAMES = 60 }; /* a runaway recursion has 200,000 of the same */
@@ -34,7 +35,7 @@ int el_trace_handler(lua_State *L) {
         lua_rawseti(L, -2, level);
     }
     lua_rawsetp(L, LUA_REGISTRYINDEX, &trace_key);
-    return 1;
+    return elL_explain(L);
 }
 
 void el_trace_push(lua_State *L) {

@@ -89,7 +89,7 @@ local function open(self)
         self._core = false
         self._lost = self._depth > 0
     end
-    local ok, core = pcall(core_connection.open, self.name, self.driver, self._options, lost)
+    local ok, core = pcall(core_connection.open, self.name, self.driver, self._options, lost, self.target)
     if not ok then
         error(name_variable(core, self._sources), 0)
     end
@@ -287,7 +287,8 @@ end
 ---@param name string
 ---@return eloquent.Query
 function Connection:table(name)
-    return require("eloquent.query.builder").table(self, name)
+    local query = require("eloquent.query.builder").table(self, name)
+    return query
 end
 
 --- A collection of a MongoDB connection, for what only MongoDB has.
@@ -296,7 +297,8 @@ end
 ---@param name string
 ---@return eloquent.MongoCollection
 function Connection:collection(name)
-    return require("eloquent.mongo.native").collection(self, name)
+    local collection = require("eloquent.mongo.native").collection(self, name)
+    return collection
 end
 
 --- Runs a command of MongoDB; returns the server's answer, or the documents of its cursor.
@@ -305,13 +307,15 @@ end
 ---@param command table  eloquent.doc where the order matters: the command's name comes first
 ---@return table
 function Connection:command(command)
-    return require("eloquent.mongo.native").command(self, command)
+    local answer = require("eloquent.mongo.native").command(self, command)
+    return answer
 end
 
 --- The names of the collections of a MongoDB database.
 ---@return string[]
 function Connection:collections()
-    return require("eloquent.mongo.native").collections(self)
+    local names = require("eloquent.mongo.native").collections(self)
+    return names
 end
 
 --- Runs `fn` in a transaction; see eloquent.transaction.

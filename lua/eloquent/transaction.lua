@@ -210,7 +210,9 @@ end
 ---@param fn fun(tx: eloquent.Connection): any
 ---@param options? { attempts?: integer, isolation?: string }
 function transaction.run(connection, fn, options)
-    if type(fn) ~= "function" then
+    if type(connection) ~= "table" then
+        misuse("call the verbs of a connection with a colon, as in connection:transaction(...)")
+    elseif type(fn) ~= "function" then
         misuse("a transaction takes a function, got a %s", type(fn))
     end
     local attempts, isolation = check_options(options)

@@ -88,6 +88,14 @@ static int read_special(el_error *err) {
     return query("{\"find\":\"memory_special\"}", 0, NOARGS, &rows, err);
 }
 
+/* A path through a list: the list of its values is put into a copy. */
+static int read_lists(el_error *err) {
+    int rows;
+    return query(
+        "{\"find\":\"memory_c\",\"limit\":2,\"$fields\":[\"_id\",\"doc.list.x\"]}", 0,
+        NOARGS, &rows, err);
+}
+
 static int insert_one(el_error *err) {
     int ignored;
     return query_with_values(insert, 0, &ignored, err);
@@ -132,6 +140,7 @@ static void reading(void **state) {
     starve(read_rows, 5, still_works);
     starve(stream_rows, 5, still_works);
     starve(take_rows, 5, still_works);
+    starve(read_lists, 4, still_works);
     empty(conn, "memory_special");
     run(conn, "{\"insert\":\"memory_special\",\"documents\":[{\"a\":?}]}",
         ARGS(STR(EL_SPECIAL, "{\"$minKey\":1}")));

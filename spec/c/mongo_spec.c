@@ -225,6 +225,39 @@ static void writes_and_reads(void **state) {
     finalize(s);
 }
 
+static void paths_through_lists(void **state) {
+    el_conn *c = *state;
+    el_value v[MAX_VALUES];
+    empty(c, "people");
+    run(c,
+        "{\"insert\":\"people\",\"documents\":[{\"_id\":1,\"l\":[{\"a\":1,\"b\":[{\"c\":"
+        "2},"
+        "{\"c\":3}]},5,{\"a\":null},{},{\"b\":[{\"c\":[4]}]}]},{\"_id\":2,\"l\":[]},"
+        "{\"_id\":3,\"l\":{\"a\":7}},{\"_id\":4}]}",
+        NOARGS);
+    el_stmt *s = prepare(c,
+                         "{\"find\":\"people\",\"sort\":{\"_id\":1},\"$fields\":[\"l.a\","
+                         "\"_id\",\"l.b.c\",\"l.0.a\",\"l.9.a\",\"l.b.1.c\"]}",
+                         0);
+    execute(s, NOARGS);
+    assert_true(next_row(s, v));
+    assert_written(&v[0], "[1,null]");
+    assert_value(&v[1], &INT(1), "_id");
+    assert_written(&v[2], "[2,3,[4]]");
+    assert_value(&v[3], &INT(1), "l.0.a");
+    assert_int_equal(v[4].type, EL_NULL);
+    assert_written(&v[5], "[3]");
+    assert_true(next_row(s, v));
+    assert_written(&v[0], "[]");
+    assert_int_equal(v[3].type, EL_NULL);
+    assert_true(next_row(s, v));
+    assert_value(&v[0], &INT(7), "l.a");
+    assert_true(next_row(s, v));
+    assert_int_equal(v[0].type, EL_NULL);
+    assert_false(next_row(s, v));
+    finalize(s);
+}
+
 static void whole_documents(void **state) {
     el_conn *c = *state;
     el_value v[1];
@@ -649,6 +682,7 @@ int main(void) {
         cmocka_unit_test(a_statement_keeps_its_connection),
         cmocka_unit_test(texts_that_are_none),
         cmocka_unit_test(writes_and_reads),
+        cmocka_unit_test(paths_through_lists),
         cmocka_unit_test(whole_documents),
         cmocka_unit_test(counts_what_was_written),
         cmocka_unit_test(find_and_modify),

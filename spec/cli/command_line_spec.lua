@@ -49,6 +49,20 @@ describe("eloquent list", function()
     end)
 end)
 
+describe("a word too many", function()
+    it("is an error", function()
+        for _, words in ipairs({
+            { "doctor", "pg" }, { "list", "pg" }, { "help", "list", "pg" }, { "version", "pg" }, { "--version", "pg" },
+            { "doctor", "--json", "--", "pg" },
+        }) do
+            local r = helper.run(words)
+            local command = words[1]:gsub("^%-%-", "")
+            assert.same({ 2, "" }, { r.status, r.stdout })
+            assert.equal(("error: %s takes no 'pg'\nsee: eloquent help %s\n"):format(command, command), r.stderr)
+        end
+    end)
+end)
+
 describe("help", function()
     it("of the program begins with examples", function()
         local r = helper.run({ "--help" })

@@ -86,6 +86,45 @@ describe("a server that can't be used", function()
     end)
 end)
 
+describe("the options of a MongoDB URI", function()
+    local function ping(options, user)
+        local env = helper.servers("mongo")
+        env.MONGO_URI = env.MONGO_URI:gsub("^mongodb://", "%0" .. (user or "")) .. "/" .. options
+        return helper.run_code('require("eloquent").connection("mongo"):ping()\nprint("good")', { env = env })
+    end
+
+    -- options, status, what the message says
+    for _, case in ipairs({
+        { "?tlz=true", 1, "MONGO_URI is not taken as it is: .* has no option 'tlz'; did you mean 'tls'%?" },
+        { "x?replicaSett=x&w=1", 1, "no option 'replicaSett'; did you mean 'replicaSet'%?" },
+        { "?w=1&frobnicate=" .. SECRET, 1, "no option 'frobnicate' %(misuse" },
+        { "?tls=" .. SECRET, 1, "MONGO_URI is no URI of MongoDB: its option 'tls' has a value" },
+        { "?connectTimeoutMS=" .. SECRET, 1, "its option 'connectTimeoutMS' has a value" },
+        { "?replicaSet=other", 4, "no member of the replica set 'other'" },
+    }) do
+        it("are refused where they can't be: " .. case[1]:gsub(SECRET, "..."), function()
+            for _, user in ipairs({ "", "app:" .. SECRET .. "@" }) do
+                local r = ping(case[1], user)
+                assert.equal(case[2], r.status)
+                assert.matches(case[3], r.stderr)
+                assert.not_matches(SECRET, r.stderr, 1, true)
+                assert.matches("\nscript%.lua:1\n", r.stderr)
+            end
+        end)
+    end
+
+    it("may be any that the client library has", function()
+        for _, options in ipairs({
+            "?retryWrites=true&w=majority&APPNAME=tlz&ssl=false", "?directConnection=true&journal=true",
+            "?readPreference=secondaryPreferred&readPreferenceTags=dc:ny&maxStalenessSeconds=100",
+            "?readConcernLevel=majority&socketTimeoutMS=9000&serverSelectionTryOnce=false&slaveok=true",
+            "?waitQueueTimeoutMS=1&maxPoolSize=2&localThresholdMS=3&heartbeatFrequencyMS=9000&retryReads=false",
+        }) do
+            assert.same({ status = 0, stdout = "good\n", stderr = "" }, ping(options))
+        end
+    end)
+end)
+
 describe("variables that look like a choice", function()
     it("change nothing", function()
         for _, word in ipairs({ "MYSQL", "PG", "SQLITE", "MONGO" }) do

@@ -57,6 +57,29 @@ describe("eloquent doctor", function()
         assert.matches("\nignored  DB_MYSQL_CONNECTION: ", r.stdout)
     end)
 
+    it("names what is misspelled in .env, and leaves the environment alone", function()
+        local dir = helper.tmpdir()
+        helper.write(dir, ".env", table.concat({
+            "DB_CONECTION=sqlite", "PG_TEST_MIGRATION_PASSWORD=x", "MYSQL_HOST=x", "MONGO_URL=mongodb://localhost",
+            "SQLITE_PATH=:memory:", "PG_WHATEVER_ELSE=1", "DB_MYSQL_CONNECTION=mysql", "OTHER_DB=x", "MONGO_DB_NAME=x",
+            "DB_CONECTION=again",
+        }, "\n"))
+        local env = { DB_HOSTT = "elsewhere" }
+        local r, report = ask(env, dir)
+        assert.equal(0, r.status)
+        assert.same({
+            { name = "DB_CONECTION", near = "DB_CONNECTION" },
+            { name = "MYSQL_HOST", near = "DB_HOST" },
+            { name = "MONGO_URL", near = "MONGO_URI" },
+            { name = "PG_WHATEVER_ELSE" },
+        }, report.unknown)
+        assert.same({ "DB_MYSQL_CONNECTION" }, report.ignored)
+        local text = helper.run({ "doctor" }, { env = env, dir = dir }).stdout
+        assert.matches("\nignored  DB_CONECTION in %.env means nothing here; did you mean 'DB_CONNECTION'%?\n", text)
+        assert.matches("\nignored  PG_WHATEVER_ELSE in %.env means nothing here\n", text)
+        assert.not_matches("HOSTT", text)
+    end)
+
     it("explains a default that is a list or unknown, and looks at the others", function()
         local r, report, found = ask({ DB_CONNECTION = "mysql,pg", SQLITE_PATH = ":memory:" })
         local _

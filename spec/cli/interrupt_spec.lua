@@ -36,6 +36,22 @@ describe("Ctrl-C", function()
         assert.same({ status = 0, stdout = "ready\nfalse\tcanceled\n", stderr = "" }, r)
     end)
 
+    it("is of no row where rows were written", function()
+        local r = interrupt([[
+            local eloquent = require("eloquent")
+            local User = eloquent.SqlModel "User" { schema = { id = eloquent.column("increments") } }
+            eloquent.schema():create(User)
+            local rows = {}
+            for i = 1, 2000000 do rows[i] = {} end
+            ]] .. ready .. [[
+            local ok, err = pcall(User.createMany, User, rows)
+            print(ok, err.kind, err.row, err.message)
+        ]], { env = { SQLITE_PATH = ":memory:" }, pause = 0.3 })
+        assert.matches("^ready\nfalse\tcanceled\tnil\t[%a ]+\n$", r.stdout)
+        assert.not_matches("row", r.stdout)
+        assert.equal(0, r.status)
+    end)
+
     -- SQLite stops in the signal handler; a script that catches the error goes on.
     local database = [[
         local eloquent = require("eloquent")

@@ -221,6 +221,48 @@ engines.suite("bulk", function(engine)
         assert.equal(200, Item:count())
     end)
 
+    it("inside a transaction, a mistake among many leaves none of them", function()
+        local Severe = engine.model "Severe" {
+            tableName = "bulk_severe",
+            connectionName = engine.name,
+            schema = {
+                id = column("increments"),
+                code = column("string", 40, { notNull = true }),
+                n = column("integer"),
+            },
+        }
+        engine:tables(Severe)
+        local mistakes = {
+            { kind = "notNull", row = { n = 1 } }, { kind = "notNull", row = { code = null, n = 1 } },
+            { kind = "misuse", row = { code = "x", m = 1 } }, { kind = "misuse", row = "no row" },
+            { kind = "value", row = { code = "x", n = "many" } },
+        }
+        for _, mistake in ipairs(mistakes) do
+            local rows = {}
+            for i = 1, 200 do
+                rows[i] = { code = "c" .. i, n = i }
+            end
+            rows[120] = mistake.row
+            pcall(db.transaction, db, function()
+                Severe:create{ code = "before" }
+                assert.equal(mistake.kind, failure(Severe.insert, Severe, rows).kind)
+                assert.equal(1, Severe:count())
+            end)
+            Severe:query():delete()
+        end
+        assert.equal(0, Severe:count())
+    end)
+
+    it("a key that is too large is refused, and the next ones are counted as before", function()
+        for _, id in ipairs({ 3000000000, math.maxinteger }) do
+            assert.equal("value", failure(Item.insert, Item, { { id = id, code = "x" } }).kind)
+            assert.equal("value", failure(Item.insert, Item, many(100, function(row)
+                row.id = id
+            end)).kind)
+        end
+        assert.is_true(Item:create{ code = "y" }.id < 1000)
+    end)
+
     it("many rows with keys and timestamps that the program makes", function()
         local rows = {}
         for i = 1, 300 do
@@ -420,6 +462,21 @@ engines.suite("bulk", function(engine)
 
     it("insertGetId of a table without a model", function()
         assert.equal(1, db:table("bulk_items"):where("id", db:table("bulk_items"):insertGetId({ code = "z" })):count())
+    end)
+
+    it("insertGetId of a value that is false, or NULL", function()
+        local flags = engine.model "Flag" {
+            tableName = "bulk_flags",
+            connectionName = engine.name,
+            schema = { id = column("increments"), code = column("string", 9), on = column("boolean") },
+        }
+        engine:tables(flags)
+        local value = db:table("bulk_flags"):insertGetId({ code = "a", on = false }, "on")
+        assert.is_true(value == false or value == 0 or engine.name == "mongo", tostring(value))
+        assert.is_true(pcall(function()
+            db:table("bulk_flags"):insertGetId({ code = "b" }, "on")
+        end))
+        assert.equal(2, db:table("bulk_flags"):count())
     end)
 
     it("insertOrIgnore leaves out what is there, and nothing else", function()

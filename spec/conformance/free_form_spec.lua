@@ -214,9 +214,11 @@ engines.only("free_form", "mongo", function(engine)
         note:save()
         assert.is_true(note:wasChanged("title"))
 
-        note["a.b"] = 1 -- no path: all of the document is written
+        Note:collection():insertOne({ _id = "dotted", title = "a", ["a.b"] = { n = 1 } })
+        note = Note:find("dotted")
+        note["a.b"].n = 2 -- no path: all of the document is written
         note:save()
-        assert.same({ ["a.b"] = 1 }, note:getChanges())
+        assert.same({ ["a.b"] = { n = 2 } }, note:getChanges())
         assert.is_false(note:wasChanged("title"))
         note:delete()
         note:save()

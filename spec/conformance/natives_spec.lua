@@ -32,6 +32,27 @@ engines.only("natives", "mongo", function(engine)
         return err.message
     end
 
+    it("a listener sees the outline of a pipeline, not its values", function()
+        local seen = engines.statements(db, function()
+            places:aggregate({
+                { ["$match"] = { b = { ["$in"] = { 1, 2 } } } },
+                { ["$sort"] = doc({ { "b", -1 }, { "_id", 1 } }) },
+            })
+            places:aggregate({
+                { ["$match"] = { ["$or"] = { { name = "a" }, { name = eloquent.null } } } },
+                { ["$match"] = {} },
+            })
+        end)
+        local head = '{"aggregate":"native_places","pipeline":['
+        assert.equal(head .. '{"$match":{"b":{"$in":?}}},{"$sort":{"b":?,"_id":?}}],"cursor":?}', seen[1])
+        assert.equal(head .. '{"$match":{"$or":[{"name":?},{"name":?}]}},{"$match":{}}],"cursor":?}', seen[2])
+        local err = failure(places.aggregate, places, { { ["$match"] = { a = print } } })
+        assert.matches("at '[1].$match.a'", err.message, 1, true)
+        for i = 1, 300 do -- more texts than plans are kept
+            assert.equal(1, #places:aggregate({ { ["$match"] = { _id = 1, ["no" .. i] = eloquent.null } } }))
+        end
+    end)
+
     -- {{{ changes and replacements
 
     local update_verbs <const> = { "updateOne", "updateMany", "findOneAndUpdate" }

@@ -366,6 +366,34 @@ engines.suite("queries", function(engine)
         assert.equal(5, Pet:count())
     end)
 
+    it("a path into a column of type json is for MongoDB", function()
+        for name, fn in pairs({
+            where = function() return Pet:where("extra.a", 1):count() end,
+            whereIn = function() return #Pet:whereIn("extra.a", { 1, 2 }):get() end,
+            orWhere = function() return Pet:where("age", 99):orWhere("extra.a", 1):count() end,
+            whereNot = function() return Pet:whereNot("extra.a", 2):count() end,
+            orderBy = function() return #Pet:where("age", 3):orderBy("extra.a"):get() end,
+            pluck = function() return Pet:where("age", 3):pluck("extra.a")[1] end,
+            value = function() return Pet:where("age", 3):value("extra.a") end,
+            sum = function() return Pet:sum("extra.a") end,
+            max = function() return Pet:max("extra.a") end,
+            groupBy = function() return #Pet:where("age", 3):groupBy("extra.a"):select("extra.a"):get() end,
+            whereColumn = function() return Pet:whereColumn("extra.a", "<", "age"):count() end,
+        }) do
+            if engine.name == "mongo" then
+                assert.equal(1, fn(), name)
+            else
+                local err = failure(fn)
+                assert.equal("unsupported", err.kind, name)
+                assert.matches("'extra.a' is a path into the column 'extra'", err.message, 1, true)
+            end
+        end
+        assert.equal(1, Pet:where("extra", { a = 1 }):count())
+        if engine.name ~= "mongo" then
+            assert.equal(1, Pet:join("query_pets as extra", "extra.id", "query_pets.id"):where("extra.age", 3):count())
+        end
+    end)
+
     -- }}}
     -- {{{ pages
 

@@ -56,6 +56,9 @@ engines.only("unsupported", "mongo", function(engine)
         end, "aggregate" },
         { "orderByRaw", function() Place:query():orderByRaw("n"):get() end, "aggregate" },
         { "selectRaw", function() Place:query():selectRaw("count(*)"):get() end, "aggregate" },
+        { "selectRaw of groups", function()
+            Place:select("name"):selectRaw("count(*) as n"):groupBy("name"):get()
+        end, '"$group"' },
         { "select of a raw value", function() Place:select(raw("n + 1")):get() end, "aggregate" },
         { "where of a raw value", function() Place:where("n", raw("1 + 1")):get() end, "aggregate" },
         { "update with a raw value", function() Place:where("n", 1):update({ n = raw("n + 1") }) end, "aggregate" },

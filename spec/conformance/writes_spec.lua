@@ -393,7 +393,7 @@ engines.only("writes of documents", "mongo", function(engine)
         assert.same({ "c", "b", "d" }, Free:query():pluck("v"):toTable())
         local err = failure(Free.upsert, Free, { { k = 1, v = "a" }, { k = 1.0, v = "b" } }, "k")
         assert.matches("rows 1 and 2 have the same 'k'", err.message, 1, true)
-        assert.equal("value", failure(Row.upsert, Row, { { id = null, n = 1 } }, "id").kind)
+        assert.equal("notNull", failure(Row.upsert, Row, { { id = null, n = 1 } }, "id").kind)
         assert.equal(0, Row:count())
     end)
 

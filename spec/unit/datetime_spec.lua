@@ -140,8 +140,9 @@ describe("datetime", function()
     end)
 
     it("finds the start of a unit", function()
-        local t = datetime("2024-05-01T12:34:56.789Z") -- a Wednesday
+        local t = datetime("2024-05-01T12:34:56.789123Z") -- a Wednesday
         local expected = {
+            millisecond = "2024-05-01T12:34:56.789000Z",
             second = "2024-05-01T12:34:56Z", minute = "2024-05-01T12:34:00Z",
             hour = "2024-05-01T12:00:00Z", day = "2024-05-01T00:00:00Z",
             week = "2024-04-29T00:00:00Z", month = "2024-05-01T00:00:00Z",
@@ -152,7 +153,16 @@ describe("datetime", function()
         end
         assert.equal("1969-12-31T00:00:00Z",
                      tostring(datetime("1969-12-31T23:59:59.5Z"):startOf("day")))
-        assert.has_error(function() return t:startOf("decade") end)
+        assert.equal("1969-12-31T23:59:59.998000Z",
+                     tostring(datetime("1969-12-31T23:59:59.998765Z"):startOf("millisecond")))
+        assert.equal("2024-05-01T12:34:56.789999Z", tostring(t:endOf("millisecond")))
+        for _, unit in ipairs({ "decade", "seconds", 5 }) do
+            for _, verb in ipairs({ "startOf", "endOf" }) do
+                fails("misuse", ("%s: unknown unit '%s'; known are year"):format(verb, unit), function()
+                    return t[verb](t, unit)
+                end)
+            end
+        end
     end)
 
     it("finds the end of a unit, its last microsecond", function()

@@ -234,6 +234,27 @@ local cases = {
         '{"$eq":{"a":1}}',
     },
     {
+        "conditions on one item of a list", "id",
+        function(q)
+            return q:where("data", function(item)
+                item:where("sku", "A"):where("n", ">", 1):where("n", "<", 9)
+            end):where("data.lines", function(item)
+                item:where("a", 1):orWhere("b", 2)
+            end)
+        end,
+        '{"find":"users","filter":{"data":{"$elemMatch":{"$and":[{"sku":?},{"n":{"$gt":?}},{"n":{"$lt":?}}]}},'
+            .. '"data.lines":{"$elemMatch":{"$or":[{"a":?},{"b":?}]}}},<all>}',
+        "A, 1, 9, 1, 2",
+    },
+    {
+        "one item of a list, and the list itself", "id",
+        function(q)
+            return q:select("data.lines.0.sku", "data.lines", "data.lines.1.n")
+        end,
+        '{"find":"users","projection":{"_id":0,"data.lines":1},"$fields":["data.lines.0.sku","data.lines","data.lines.1.n"]}',
+        "",
+    },
+    {
         "chosen columns", "id",
         function(q)
             return q:select("id", "name", "data.x")
@@ -397,6 +418,23 @@ describe("a query on MongoDB", function()
             end,
             '{"find":"users","filter":{"age":?},"projection":{"_id":1},"limit":1,"singleBatch":true,"$fields":["_id"]}',
             "1",
+        },
+        {
+            "a sum over the items of lists", "id",
+            function(q)
+                q:sum("data.lines.n")
+            end,
+            '{"aggregate":"users","pipeline":[{"$unwind":"$data"},{"$unwind":"$data.lines"},{"$unwind":"$data.lines.n"},'
+                .. '{"$group":{"_id":null,"sum":{"$sum":"$data.lines.n"}}}],"cursor":{},"$fields":["sum"]}',
+            "",
+        },
+        {
+            "a sum of a column", "id",
+            function(q)
+                q:sum("age")
+            end,
+            '{"aggregate":"users","pipeline":[{"$group":{"_id":null,"age":{"$sum":"$age"}}}],"cursor":{},"$fields":["age"]}',
+            "",
         },
         {
             "the first", "id",

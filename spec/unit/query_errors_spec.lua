@@ -17,7 +17,7 @@ local cases = {
     { "SQL as a column", function(q) q:select("count(*)") end, "selectRaw" },
     { "SQL as an order", function(q) q:orderBy("name; drop table users"):toSql() end, "has no column" },
     { "an empty name", function(q) q:where("", 1) end, "a name" },
-    { "a name with NUL", function() builder.table(world.connection("pg"), "a\0b") end, "NUL byte" },
+    { "a name with NUL", function() return builder.table(world.connection("pg"), "a\0b") end, "NUL byte" },
     { "a name that is no UTF-8", function() builder.table(world.connection("pg"), "a\xff"):toSql() end, "UTF-8" },
     { "a name that the server would cut", function()
         builder.table(world.connection("pg"), ("x"):rep(64)):toSql()

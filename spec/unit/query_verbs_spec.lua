@@ -381,7 +381,7 @@ describe("inserting", function()
     end)
 
     it("returns the key", function()
-        local q, connection = world.query(User, "pg", { 12 })
+        local q, connection = world.query(User, "pg", { { id = 12 } })
         assert.equal(12, q:insertGetId({ name = "a" }))
         assert.equal('insert into "users" ("name") values ($1) returning "id"', (last(connection)))
         assert.equal(41, world.query(User, "sqlite"):insertGetId({ name = "a" }))

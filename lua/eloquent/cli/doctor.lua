@@ -7,6 +7,7 @@ local doctor = {
     name = "doctor",
     summary = "which databases can be reached, and why not",
     usage = "eloquent doctor [--json]",
+    takes = 0,
     without_env = true, -- a malformed .env is one of its findings
     examples = {
         { "eloquent doctor", "each connection: settings, where they come from, does it work" },
@@ -136,6 +137,29 @@ local function missing_drivers()
     return missing
 end
 
+local PREFIXES <const> = " DB PG SQLITE MONGO MYSQL "
+
+-- { name, near } of the variables in .env that look like ours and mean nothing. Those of the environment may be
+-- another program's.
+local function unknown_variables(env)
+    local known, list, found, seen = {}, env.variables(), {}, {}
+    for _, names in ipairs({ list, env.ignored() }) do
+        for _, name in ipairs(names) do
+            known[name] = true
+        end
+    end
+    for _, name in ipairs(env.written(".env")) do
+        local prefix = name:match("^(%u+)_")
+        if prefix and PREFIXES:find(" " .. prefix .. " ", 1, true) and not known[name] and not seen[name] then
+            seen[name] = true
+            local ours = name:gsub("^MYSQL_", "DB_")
+            local near = known[ours] and ours or require("eloquent.support.nearest").find(ours, list)
+            found[#found + 1] = { name = name, near = near }
+        end
+    end
+    return found
+end
+
 local function gather()
     local env, host = require("eloquent.core.env"), require("eloquent.core.host")
     local report = {
@@ -144,6 +168,7 @@ local function gather()
         connections = {},
         ignored = env.ignored(),
     }
+    report.unknown = not host.env_error and unknown_variables(env) or {}
     local ok, name = try(env.default)
     report.default = ok and { name = name } or { error = name }
     report.default.variable = os.getenv("DB_CONNECTION") and "DB_CONNECTION" or nil
@@ -215,6 +240,10 @@ local function print_report(report)
     for _, name in ipairs(report.ignored) do
         print(colors.yellow("ignored") .. "  " .. name .. advice)
     end
+    for _, variable in ipairs(report.unknown) do
+        local near = variable.near and ("; did you mean '%s'?"):format(variable.near) or ""
+        print(("%s  %s in .env means nothing here%s"):format(colors.yellow("ignored"), variable.name, near))
+    end
 end
 
 function doctor.run(call)
@@ -222,6 +251,7 @@ function doctor.run(call)
     local report = gather()
     if call.options.json then
         output.list(report.ignored)
+        output.list(report.unknown)
         output.json(report)
     else
         print_report(report)

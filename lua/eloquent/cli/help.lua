@@ -6,6 +6,7 @@ local help = {
     name = "help",
     summary = "examples and flags of a command",
     usage = "eloquent help [COMMAND]",
+    takes = 1,
     without_env = true,
     examples = {
         { "eloquent help run", "how to run a script" },

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- The command line: finds the command, reads its flags, runs it.  Each command is one
--- file beside this one: { name, summary, usage, examples, flags, run }.
+-- file beside this one: { name, summary, usage, examples, flags, run }, and `takes`, the
+-- number of words beside flags, where it is limited.
 
 local options = require("eloquent.cli.options")
 
@@ -94,6 +95,10 @@ local function dispatch(command, words)
     if parsed.help then
         return require("eloquent.cli.help").show(command)
     end
+    if command.takes and #positionals > command.takes then
+        local message = ("%s takes no '%s'"):format(command.name, positionals[command.takes + 1])
+        require("eloquent.cli.usage").fail(message, "see: eloquent help " .. command.name)
+    end
     check_dotenv(command)
     return command.run({ options = parsed, args = positionals }) or 0
 end
@@ -107,7 +112,11 @@ function cli.main(args)
     merge(parsed)
     local word = table.remove(words, 1)
     if parsed.version then
-        word, words = "version", parsed.json and { "--json" } or words
+        table.insert(words, 1, word)
+        word = "version"
+        if parsed.json then
+            table.insert(words, 1, "--json")
+        end
     elseif parsed.help or not word then
         word, words = "help", { word }
     elseif parsed.json then

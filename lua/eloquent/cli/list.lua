@@ -6,6 +6,7 @@ local list = {
     name = "list",
     summary = "the commands",
     usage = "eloquent list [--json]",
+    takes = 0,
     without_env = true,
     examples = {
         { "eloquent list", "the commands and what they do" },

@@ -6,6 +6,7 @@ local version = {
     name = "version",
     summary = "versions of the program and its libraries",
     usage = "eloquent --version [--json]",
+    takes = 0,
     without_env = true,
     examples = {
         { "eloquent --version", "versions of the program and its libraries" },

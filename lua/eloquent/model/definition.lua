@@ -375,7 +375,7 @@ local function running_chunk()
     return info and info.func
 end
 
-local function begin(what, name, documents)
+local function begin(what, name, beside, documents)
     if type(name) ~= "string" then
         errors.raise({
             kind = "misuse",
@@ -388,6 +388,13 @@ local function begin(what, name, documents)
             message = ('"%s" is no name for a model; take letters and digits, like "User"'):format(
                 name
             ),
+        })
+    end
+    if beside ~= nil then
+        errors.raise({
+            kind = "misuse",
+            message = ('%s takes the name alone, and what it returns the definition: %s "%s" { ... }, or %s("%s")(%s)')
+                :format(what, what, name, what, name, type(beside) == "table" and "{ ... }" or "definition"),
         })
     end
     -- Taken here: `return SqlModel "User" { ... }` is a tail call, whose line is lost.
@@ -407,9 +414,10 @@ end
 --- The model is known by its name from then on. Raises an error of kind "misuse" with the
 --- line of the column or of the model when something in it is wrong.
 ---@param name string
+---@param given? nil  the definition is not given here, which is an error
 ---@return fun(given: table): table
-function definition.SqlModel(name)
-    return (begin("SqlModel", name))
+function definition.SqlModel(name, given)
+    return (begin("SqlModel", name, given))
 end
 
 --- Begins the definition of a model on a MongoDB connection. `schema = "open"` takes any
@@ -417,9 +425,10 @@ end
 ---
 ---     local Place = MongoModel "Place" { connectionName = "mongo", schema = { name = column("string") } }
 ---@param name string
+---@param given? nil  the definition is not given here, which is an error
 ---@return fun(given: table): table
-function definition.MongoModel(name)
-    return (begin("MongoModel", name, require("eloquent.mongo.kind")))
+function definition.MongoModel(name, given)
+    return (begin("MongoModel", name, given, require("eloquent.mongo.kind")))
 end
 
 return definition

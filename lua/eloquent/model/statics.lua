@@ -47,7 +47,24 @@ local QUERY_VERBS <const> = " \z
     upsert truncate \z
 "
 
-local missing = require("eloquent.support.verbs").missing("a model", Model, QUERY_VERBS)
+local misspelled = require("eloquent.support.verbs").missing("a model", Model, QUERY_VERBS)
+
+--- Verbs that queries have and models don't: they would be for all rows. And those that are for one row.
+local OF_QUERIES <const> = {
+    update = "updateById(key, data)", increment = false, decrement = false,
+    delete = "deleteById(key)", forceDelete = false, restore = "restoreById(key)",
+}
+
+local function missing(verb)
+    local one = OF_QUERIES[verb]
+    if one ~= nil then
+        misuse("a model has no verb '%s'; query():%s(...) is for all rows, query():where(...):%s(...) for some%s", verb,
+            verb, verb, one and ", " .. one .. " for one" or "")
+    elseif verb:byte() ~= 95 and type(record_verbs[verb]) == "function" then
+        misuse("a model has no verb '%s', its records have: record:%s(...)", verb, verb)
+    end
+    return misspelled(nil, verb)
+end
 
 local function is_query_verb(name)
     return QUERY_VERBS:find(" " .. name .. " ", 1, true) ~= nil
@@ -61,7 +78,7 @@ local function query_verb(_, verb)
     if type(verb) ~= "string" or verb:byte() == 95 then
         return nil
     elseif not is_query_verb(verb) then
-        return missing(nil, verb)
+        return missing(verb)
     end
     local function forward(self, ...)
         local query = Model.query(self)
@@ -216,7 +233,7 @@ function Model:createMany(rows)
         for i = 1, #rows do
             local ok, record = pcall(self.create, self, rows[i])
             if not ok then
-                if errors.is(record) and not record.row then
+                if errors.is(record) and not record.row and record.kind ~= "canceled" then
                     record.row, record.message = i, ("row %d: %s"):format(i, record.message)
                 end
                 error(record, 0)

@@ -5,7 +5,7 @@
 -- place of an item may be another's by now, when somebody else has taken one out.
 local document = require("eloquent.core.document")
 local null = require("eloquent.core.null")
-local trees = require("eloquent.mongo.trees")
+local trees = require("eloquent.support.later")("eloquent.mongo.trees")
 
 local changes = {}
 

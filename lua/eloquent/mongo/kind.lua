@@ -93,9 +93,50 @@ local function own_default(value)
     return value
 end
 
+-- A name with a dot would be a path, one that begins with a dollar an operator.
+local function is_plain(name)
+    return not name:find(".", 1, true) and name:byte() ~= 36
+end
+
+local function check_names(fail, model)
+    for _, column in ipairs(model._columns) do
+        if not is_plain(column.name) then
+            fail(nil, "no field of a document can be called '%s': names have no dot and don't begin with '$'",
+                column.name)
+        end
+    end
+end
+
+local function refuse(model, reason, message, ...)
+    require("eloquent.core.errors").raise({
+        kind = reason,
+        table = model._table,
+        message = ("%s: " .. message):format(model._name, ...),
+    })
+end
+
+--- Raises for a key that no field of a free-form document has: those of lists, paths and operators.
+function kind.check_field(model, name)
+    if type(name) ~= "string" then
+        refuse(model, "value", "the fields of a document are named by strings, found the key %s", tostring(name))
+    elseif not is_plain(name) then
+        refuse(model, "misuse", "'%s' is no name of a field, which has no dot and doesn't begin with '$'; what is "
+            .. "inside a document is set in there, record.address.city = \"Basel\", or by update{ [\"address.city\"] = "
+            .. "\"Basel\" }", name)
+    end
+end
+
+--- Raises for such a key among those of a table.
+function kind.check_fields(model, data)
+    for name in next, data or {} do
+        kind.check_field(model, name)
+    end
+end
+
 --- Completes a model whose schema was read.
 function kind.finish(fail, model)
     model._kind = "mongo"
+    check_names(fail, model)
     if model._database.foreignKeys[1] then
         fail(nil, "MongoDB has no foreign keys; leave them out, and keep what belongs together in one document")
     end

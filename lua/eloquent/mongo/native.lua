@@ -28,6 +28,44 @@ end
 
 -- {{{ commands
 
+-- How deep the text of a pipeline goes, and how many plans are kept.
+local MAX_OUTLINE <const>, MAX_PLANS <const> = 20, 200
+
+local function is_name(name)
+    return utf8.len(name) and not name:find("\0", 1, true)
+end
+
+-- Names and operators of a pipeline, for logs and messages; its values are bound, and lists of plain values, which may
+-- have any length. nil: something is in it that no document holds, or it is too deep, so bind it whole.
+local function outline(value, values, depth)
+    local kind, parts = type(value), {}
+    if kind == "table" then
+        kind = depth < MAX_OUTLINE and doc.kind(value)
+    end
+    if kind == "document" then
+        for i, name in ipairs(doc.keys(value)) do
+            local part = is_name(name) and outline(value[name], values, depth + 1)
+            if not part then
+                return nil
+            end
+            parts[i] = text.string(name) .. ":" .. part
+        end
+        return "{" .. table.concat(parts, ",") .. "}"
+    elseif kind == "list" and type(value[1]) == "table" then
+        for i = 1, #value do
+            parts[i] = outline(value[i], values, depth + 1)
+            if not parts[i] then
+                return nil
+            end
+        end
+        return "[" .. table.concat(parts, ",") .. "]"
+    elseif not kind or kind == "function" or kind == "thread" or io.type(value) then
+        return nil
+    end
+    values[#values + 1] = value
+    return "?"
+end
+
 -- The words of `list` that have a value, as a plan and its values.
 local function plan_of(connection, list)
     local parts, values = {}, {}
@@ -35,20 +73,22 @@ local function plan_of(connection, list)
         if i == 1 and type(item[2]) == "string" then -- the collection, for logs and messages
             parts[1] = text.string(item[1]) .. ":" .. text.string(item[2])
         elseif item[2] ~= nil then
-            parts[#parts + 1] = text.string(item[1]) .. ":?"
-            values[#values + 1] = item[2]
+            local inner = {}
+            local shown = item[1] == "pipeline" and outline(item[2], inner, 0)
+            parts[#parts + 1] = text.string(item[1]) .. ":" .. (shown or "?")
+            table.move(shown and inner or { item[2] }, 1, shown and #inner or 1, #values + 1, values)
         end
     end
     local command = "{" .. table.concat(parts, ",") .. "}"
     local commands = rawget(connection, "_commands")
-    if not commands then
-        commands = {}
+    if not commands or commands.n > MAX_PLANS then
+        commands = { n = 0 }
         rawset(connection, "_commands", commands)
     end
     local known = commands[command]
     if not known then
         known = new_plan(command)
-        commands[command] = known
+        commands[command], commands.n = known, commands.n + 1
     end
     return known, values
 end
@@ -74,6 +114,9 @@ local function call(connection, list, method, plan, ...)
     local why, name = results[2], list[1][2]
     if errors.is(why, "value") and not why.table and type(name) == "string" then
         why.table, why.message = name, ("%s, %s: %s"):format(name, list[1][1], why.message)
+    elseif errors.is(why, "unique") and list[1][1] == "createIndexes" then
+        why.message = ("%s: the unique index '%s' can't be made, for documents that are there have the same '%s'; "
+            .. "change or delete them first"):format(name, why.constraint or "?", why.column or "?")
     end
     error(why, 0)
 end
@@ -309,7 +352,8 @@ end
 
 -- Raises it with the number of the document in the list.
 local function fail_at(self, why, list, first, last)
-    local row = errors.is(why) and (failed_one(self, why, list, first) or first == last and first)
+    local row = errors.is(why) and why.kind ~= "canceled"
+        and (failed_one(self, why, list, first) or first == last and first)
     if row and #list > 1 then
         why.row = row
         why.message = ("row %d: %s"):format(row, why.message:gsub(" %(number %d+ of its command%)$", ""))

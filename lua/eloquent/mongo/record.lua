@@ -2,7 +2,7 @@
 --
 -- Records of MongoDB: how they are written. What is the same on every store is
 -- model/record.lua. A save writes the fields that changed, also those inside documents.
-local changes = require("eloquent.mongo.changes")
+local changes = require("eloquent.support.later")("eloquent.mongo.changes")
 local commands = require("eloquent.mongo.commands")
 local connections = require("eloquent.connections")
 local core = require("eloquent.core.record")
@@ -20,7 +20,8 @@ local uid = require("eloquent.support.later")("eloquent.core.uid")
 
 local for_model = connections.for_model
 local model_of = core.model
-local WHOLE <const> = require("eloquent.mongo.kind").document
+local mongo_kind = require("eloquent.mongo.kind")
+local WHOLE <const> = mongo_kind.document
 
 local Base = require("eloquent.model.record")
 
@@ -45,16 +46,6 @@ local function plans_of(model, connection)
 end
 
 -- {{{ fields, of columns or of a free-form document
-
---- Raises for a key that no field has; a list has such ones.
-function Record._check_fields(model, data)
-    for name in next, data or {} do
-        if type(name) ~= "string" then
-            fail("value", model, "%s: the fields of a document are named by strings, found the key %s",
-                model._name, tostring(name))
-        end
-    end
-end
 
 --- Raises for a free-form record of which a query has selected some fields.
 local function need_whole(record)
@@ -223,7 +214,25 @@ local function make_number(record, model, connection)
     end
 end
 
-local function make_keys(record, model, connection)
+-- A key that came as `_id` becomes the model's own, which makes the `_id`; two that differ are refused.
+local function take_given_id(record, model)
+    local given = core.get(record, "_id")
+    local own = given ~= nil and core.get(record, model._key)
+    if given == nil then
+        return
+    elseif own == nil then
+        core.set(record, model._key, given)
+        core.set(record, "_id", nil)
+    elseif given ~= own and not (type(given) == "userdata" and tostring(given) == tostring(own)) then
+        fail("value", model, "%s: '%s' is the key and '_id' has the same value, here they differ; leave '_id' out",
+            model._name, model._key)
+    end
+end
+
+local function make_keys(record, model, connection, again)
+    if model._id_mode and not again then
+        take_given_id(record, model)
+    end
     if model._counter then
         make_number(record, model, connection)
     end
@@ -254,8 +263,8 @@ local function insert_names(record)
     return names
 end
 
---- Inserts a new record, `key` being the mask of what was written.
-function Record._insert(record, model, key)
+--- Inserts a new record, `key` being the mask of what was written. `again`: its document is gone, and had both keys.
+function Record._insert(record, model, key, again)
     local connection = model._via or for_model(model)
     if connection._journal then
         journal.inserting(connection._journal, record, key, model._open and unmade(record, model))
@@ -265,7 +274,7 @@ function Record._insert(record, model, key)
     end
     stamp(record, model)
     check_required(record, model, model._required or {})
-    make_keys(record, model, connection)
+    make_keys(record, model, connection, again)
     local plans = plans_of(model, connection)
     local conn = connection:core()
     if model._open then
@@ -469,7 +478,7 @@ function Record:save()
         core.detach(self)
         key = core.mask(self)
     end
-    return Record._insert(self, model, key)
+    return Record._insert(self, model, key, had_row)
 end
 
 --- Sets several attributes; nothing is written yet.
@@ -482,7 +491,7 @@ function Record:fill(data)
         return core.fill(self, data)
     end
     local whole = Record._whole(self)
-    Record._check_fields(model, data)
+    mongo_kind.check_fields(model, data)
     for _, name in ipairs(doc.keys(data)) do
         whole[name] = data[name]
     end

@@ -7,7 +7,7 @@ local datetime = require("eloquent.core.datetime")
 local errors = require("eloquent.core.errors")
 local null = require("eloquent.core.null")
 local objectid = require("eloquent.core.objectid")
-local trees = require("eloquent.mongo.trees")
+local trees = require("eloquent.support.later")("eloquent.mongo.trees")
 
 local type = type
 local rows = {}
@@ -138,6 +138,9 @@ local function survey(model, list, from, made)
             if value == nil then
                 missing = missing + 1
             elseif value then
+                if value == null then
+                    rows.missing(model, name, #list > 1 and i or nil)
+                end
                 local number = rows.given_number(value)
                 top = number and (not top or number > top) and number or top
             end
@@ -151,12 +154,13 @@ end
 ---@field model table|nil
 ---@field made table<string, any>  values of columns that rows don't name, or functions that make them
 ---@field expect fun(n: integer, anew: boolean|nil)|nil  says how many numbers will be wanted
+---@field inside boolean  a transaction that was there before
 ---@field checked boolean|nil
 local Making = {}
 Making.__index = Making
 
 --- Looks at the rows from `from` on, once, before they are written one way or another: all that have to have a
---- value must have it, and numbers that they bring along are not given to others.
+--- value must have it, and numbers that they bring along are not given to others of them.
 ---@param list table[]
 ---@param from integer
 function Making:check(list, from)
@@ -166,12 +170,18 @@ function Making:check(list, from)
     end
     self.checked = true
     local missing, top = survey(model, list, from, self.made)
-    if top then
-        counters.raise(self.connection, model, top)
+    if top and pcall(model._getShape(model).check, model:_getShape(), model._counter, top) then
+        counters.raise(self.connection, model, top) -- else the row itself is refused
     end
     if self.expect then
         self.expect(missing, top ~= nil)
     end
+end
+
+--- Whether what was written before a mistake stays: on a server without transactions, and inside one that goes on.
+---@return boolean
+function Making:stays()
+    return self.inside or rawget(self.connection, "_single") or false
 end
 
 local NOT_NULL <const>, NOT_NAMED <const> = "not null", "not named"
@@ -183,21 +193,23 @@ local NOT_NULL <const>, NOT_NAMED <const> = "not null", "not named"
 ---@param columns string[]
 ---@return table<integer, string>
 function Making:rules(list, from, columns)
-    local model, rules = self.model, {}
+    local model, keys, rules = self.model, {}, {}
+    for k, name in ipairs(model and columns or {}) do
+        keys[k] = name == model._key and name ~= model._counter and NOT_NULL or nil
+    end
     if self.checked or not model or model._open then
-        return rules
+        return keys
     end
     local lacking = #model._required
     for k, name in ipairs(columns) do
         local required = model._column[name].required
-        rules[k] = name == model._counter and NOT_NAMED or required and NOT_NULL or nil
+        rules[k] = keys[k] or name == model._counter and NOT_NAMED or required and NOT_NULL or nil
         lacking = required and lacking - 1 or lacking
     end
     local brings_number = model._counter and list[from][model._counter] ~= nil
-    local stays = rawget(self.connection, "_single") -- what was written before a mistake
-    if lacking > 0 or brings_number or stays then
+    if lacking > 0 or brings_number then
         self:check(list, from)
-        return {}
+        return keys
     end
     if self.expect then
         self.expect(#list - from + 1)
@@ -212,7 +224,12 @@ end
 ---@return eloquent.MongoMaking
 function rows.making(connection, root, made)
     local model = root.model
-    local self = setmetatable({ connection = connection, model = model, made = made }, Making)
+    local self = setmetatable({
+        connection = connection,
+        model = model,
+        made = made,
+        inside = connection._depth > 0,
+    }, Making)
     if not model then
         made._id = objectid.new
         return self
@@ -301,12 +318,15 @@ end
 
 -- }}}
 
+-- How often what is written in one step is tried, where others write the same documents.
+local ATTEMPTS <const> = 10
+
 --- Runs `fn` in a transaction where the deployment has them. Inside one it is part of that;
 --- there are no savepoints.
 ---@param connection eloquent.Connection
 ---@param fn fun(): any
----@param attempts integer|nil  when it meets other writes; 1 when left out
-function rows.atomically(connection, fn, attempts)
+---@param again boolean|nil  tries again when it meets other writes
+function rows.atomically(connection, fn, again)
     if connection._depth > 0 or rawget(connection, "_single") then
         return fn()
     end
@@ -314,7 +334,7 @@ function rows.atomically(connection, fn, attempts)
     local ok, result = pcall(connection.transaction, connection, function()
         began = true
         return fn()
-    end, attempts and { attempts = attempts })
+    end, again and { attempts = ATTEMPTS } or nil)
     if ok then
         return result
     elseif not began and errors.is(result, "unsupported") then

@@ -15,7 +15,8 @@ local values = require("eloquent.support.later")("eloquent.query.grammar.mongo_v
 
 local for_model = connections.for_model
 local math_type = math.type
-local WHOLE <const> = require("eloquent.mongo.kind").document
+local mongo_kind = require("eloquent.mongo.kind")
+local WHOLE <const> = mongo_kind.document
 
 ---@class eloquent.MongoModel : eloquent.Model
 local Model = setmetatable({}, { __index = require("eloquent.model.statics") })
@@ -43,8 +44,8 @@ local function read_field(record, name)
 end
 
 local function write_field(record, name, value)
-    if type(name) ~= "string" then
-        misuse("a field of a document is named by a string, found the key %s", tostring(name))
+    if type(name) ~= "string" or name:find("[.$]") then
+        mongo_kind.check_field(core.model(record), name)
     end
     record_verbs._whole(record)[name] = value
 end
@@ -101,7 +102,7 @@ function Model:new(data)
         self:_checkFillable(data)
     end
     if self._open then
-        record_verbs._check_fields(self, data)
+        mongo_kind.check_fields(self, data)
         data = { [WHOLE] = doc(data) }
     end
     return (core.new(self:_getShape(), data))
@@ -122,7 +123,7 @@ local function named(i, fn, ...)
     local ok, result = pcall(fn, ...)
     if ok then
         return result
-    elseif errors.is(result) and not result.row then
+    elseif errors.is(result) and not result.row and result.kind ~= "canceled" then
         result.row, result.message = i, ("row %d: %s"):format(i, result.message)
     end
     error(result, 0)

@@ -235,7 +235,8 @@ return function(Query, builder)
                     return self
                 end
             end
-            return general(self, of, field, select("#", ...), ...)
+            local query = general(self, of, field, select("#", ...), ...)
+            return query -- no tail call: what is wrong is said of this verb
         end
     end
 

@@ -66,7 +66,7 @@ end
 ---@param job table  `from`, `to`: the rows of the statement that failed, nil when it was none
 ---@return any
 function faults.named(err, rows, root, connection, job)
-    if not errors.is(err) then
+    if not errors.is(err) or err.kind == "canceled" then -- which no row is to blame for
         return err
     end
     local documents = connection:query_grammar().documents or false

@@ -231,7 +231,7 @@ return function(builder)
     -- In one transaction, where the connection can.
     local function atomically(connection, fn)
         if connection.driver == "mongo" then
-            return require("eloquent.mongo.rows").atomically(connection, fn)
+            return require("eloquent.mongo.rows").atomically(connection, fn, true)
         end
         return connection:transaction(fn)
     end
@@ -299,11 +299,16 @@ return function(builder)
     end
 
     local function write_bulk(q, job, rows, verb, made, connection)
+        local making = job.making
         return atomically(connection, function()
+            if making and making:stays() then
+                survey(q._node.root, rows, 0, made, verb)
+                making:check(rows, 1)
+            end
             local done = write_alike_in_bulk(q._node.root, job, rows, verb, made, connection)
             if done < #rows then
-                if job.making then
-                    job.making:check(rows, done + 1)
+                if making then
+                    making:check(rows, done + 1)
                 end
                 done = done + write_rows(q, job, rows, done, verb, made, connection)
             end

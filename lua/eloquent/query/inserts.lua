@@ -89,7 +89,8 @@ return function(Query, builder)
         local connection = self:_connection()
         local core, plan, values = prepare(to, args, connection)
         if connection:query_grammar().returning then
-            return core:scalar(plan, values) or no_row(root.table)
+            local written = core:first(plan, table.unpack(values)) or no_row(root.table)
+            return written[key]
         end
         local count, last = core:execute(plan, values)
         if count == 0 and not connection:dialect():writes_unseen(connection, root.table) then
@@ -113,7 +114,10 @@ return function(Query, builder)
             return misuse("insertGetId expects one row as a table of columns")
         end
         local ok, result = pcall(insert_get_id, self, row, key)
-        return ok and result or error(faults.named(result, { row }, self._node.root, self:_connection(), {}), 0)
+        if ok then
+            return result
+        end
+        return error(faults.named(result, { row }, self._node.root, self:_connection(), {}), 0)
     end
 
     local function unique_columns(root, unique)

@@ -95,7 +95,7 @@ return function(Query, builder)
     ---@return eloquent.Record|nil
     function Query:find(id)
         if id == nil or type(id) == "table" then
-            return misuse("find expects a key, got %s; findMany takes a list", id == nil and "nil" or "a table")
+            misuse("find expects a key, got %s; findMany takes a list", id == nil and "nil" or "a table")
         elseif id == null then
             return nil
         end

@@ -54,7 +54,8 @@ return function(Query, builder)
         for _, each in ipairs(forms) do
             local of = form(each[1], "wheres", each[2], each[3])
             Query[each[1]] = function(self, ...)
-                return verb(self, of, ...)
+                local query = verb(self, of, ...)
+                return query -- no tail call: what is wrong is said of this verb
             end
         end
     end

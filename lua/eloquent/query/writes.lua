@@ -7,9 +7,6 @@ local node = require("eloquent.query.node")
 
 local misuse = fields.misuse
 
--- How often a write is tried that meets others of the same documents.
-local TIMES <const> = 10
-
 return function(Query, builder)
     local prepare = builder.prepare
 
@@ -19,7 +16,7 @@ return function(Query, builder)
         if at.c.may_stop then -- at one of the documents
             return require("eloquent.mongo.rows").atomically(connection, function()
                 return (core:execute(plan, args))
-            end, TIMES)
+            end, true)
         end
         return (core:execute(plan, args))
     end
@@ -45,7 +42,7 @@ return function(Query, builder)
     ---@return integer rows
     function Query:update(data)
         if type(data) ~= "table" or next(data) == nil then
-            return misuse("update expects a table of columns and their values, got %s",
+            misuse("update expects a table of columns and their values, got %s",
                 type(data) == "table" and "an empty one" or "a " .. type(data))
         end
         local sets = builder_sets.new(self, "update")
@@ -54,11 +51,24 @@ return function(Query, builder)
         return run_update(self, sets)
     end
 
+    -- Text is a number for a column of decimals, as it is wherever one is written.
+    local function amount_of(self, verb, column, amount)
+        local root = self._node.root
+        local own = fields.own(root, column)
+        local is_decimal = own and root.model._column[own].type == "decimal"
+        if is_decimal and type(amount) == "string" then
+            return fields.normal(root.model, own)(amount)
+        end
+        return misuse("%s('%s') expects a number%s, got a %s", verb, tostring(column),
+            is_decimal and ", a decimal or its text" or "", type(amount))
+    end
+
     local function step(self, verb, sign, column, amount, extra)
         amount = amount == nil and 1 or amount
         if type(amount) ~= "number" and type(amount) ~= "userdata" then
-            return misuse("%s('%s') expects a number, got a %s", verb, tostring(column), type(amount))
-        elseif extra ~= nil and type(extra) ~= "table" then
+            amount = amount_of(self, verb, column, amount)
+        end
+        if extra ~= nil and type(extra) ~= "table" then
             return misuse("%s: further columns are given as a table", verb)
         end
         local sets = builder_sets.new(self, verb)

@@ -3,6 +3,7 @@
 -- differs. A grammar knows no connection and no values; it asks the context for placeholders in the order in
 -- which they stand in the text. Conditions are in grammar/conditions.lua, writes in grammar/writes.lua.
 local dialects = require("eloquent.query.dialect")
+local errors = require("eloquent.core.errors")
 local fields = require("eloquent.query.fields")
 
 local concat = table.concat
@@ -33,6 +34,27 @@ function base:table_of(name, alias)
     return self:name_of(name) .. (alias and " as " .. self:quote(alias) or "")
 end
 
+-- Raises for a path into a column of documents, which looks like the column of another table.
+local function check_path(self, q, field)
+    local head = field:match("^([^.]+)%.")
+    local column = head and head ~= (q.alias or q.table) and q.model and q.model._column[head]
+    if not column or column.type ~= "json" then
+        return
+    end
+    for _, join in ipairs(q.joins) do
+        if head == (join.alias or join.table) then
+            return
+        end
+    end
+    errors.raise({
+        kind = "unsupported",
+        table = q.table,
+        message = ("%s: '%s' is a path into the column '%s', and those are for MongoDB; on %s write SQL with whereRaw, "
+            .. "selectRaw or orderByRaw, or keep the value in a column of its own"):format(q.model._name, field, head,
+            self.title),
+    })
+end
+
 --- A column of a query; raw text keeps its values.
 function base:column(cx, q, field, first)
     if type(field) ~= "string" then
@@ -40,6 +62,7 @@ function base:column(cx, q, field, first)
     elseif q.qualify and q.model and q.model._column[field] then
         return self:name_of(q.alias or q.table) .. "." .. self:quote(field)
     end
+    check_path(self, q, field)
     local owner = field:match("^(.+)%.%*$") -- of a select list
     return owner and self:name_of(owner) .. ".*" or self:name_of(field)
 end

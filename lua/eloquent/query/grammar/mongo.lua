@@ -68,7 +68,8 @@ local function selected(q, c, list)
     if c.kind == "sub" then
         return text.unsupported("subqueries", "read the values first, or write a $lookup with aggregate{ ... }")
     elseif c.kind == "raw" then
-        return text.no_raw()
+        return #q.groups == 0 and text.no_raw() or text.unsupported("SQL in select", "count and sum groups with "
+            .. "aggregate{ { [\"$group\"] = { _id = \"$country\", n = { [\"$sum\"] = 1 } } } }")
     elseif c.field == "*" or c.field == (q.alias or q.table) .. ".*" then
         local columns = q.model and not q.model._open and q.model._columns
         if not columns and #q.columns > 1 then
@@ -118,11 +119,12 @@ local function names_of(q, columns)
     return text.fields(q.model, names)
 end
 
--- What a find sends of each document: paths inside another one of the list come with that.
+-- What a find sends of each document: paths inside another one of the list come with that, and lists whole.
 local function projection_of(columns)
-    local chosen, list = {}, {}
-    for _, item in ipairs(columns) do
-        chosen[item[2]] = true
+    local chosen, list, sent, added = {}, {}, {}, {}
+    for i, item in ipairs(columns) do
+        sent[i] = item[2]:match("^(.-)%.%d+%f[.\0]") or item[2]
+        chosen[sent[i]] = true
     end
     local function is_covered(path)
         local head = path:match("^(.+)%.[^.]+$")
@@ -131,10 +133,10 @@ local function projection_of(columns)
     if not chosen._id then
         list[1] = { "_id", "0" }
     end
-    for _, item in ipairs(columns) do
-        if chosen[item[2]] and not is_covered(item[2]) then
-            list[#list + 1] = { item[2], "1" }
-            chosen[item[2]] = false
+    for _, path in ipairs(sent) do
+        if not added[path] and not is_covered(path) then
+            list[#list + 1] = { path, "1" }
+            added[path] = true
         end
     end
     return object(list)
@@ -381,6 +383,26 @@ local function accumulator(fn, value)
     return one("$sum", one("$cond", array({ has_value, "1", "0" })))
 end
 
+-- Whether a list may stand at the path or on the way to it.
+local function may_be_list(q, path)
+    local column = q.model and q.model._column[path]
+    return not column or column.type == "document" or column.type == "json"
+end
+
+-- Has sums and the like go over the items of lists, one by one; returns where their value is then.
+local function unwind(stages, value, path)
+    local has_number = path:find("%.%d+%f[.\0]")
+    if has_number then
+        add(stages, "$project", object({ { "_id", "0" }, { "v", value } }))
+    end
+    local from = nil
+    for name in path:gmatch("[^.]+") do
+        from = has_number and "v" or from and from .. "." .. name or name
+        add(stages, "$unwind", string("$" .. from))
+    end
+    return string("$" .. from)
+end
+
 --- The one row of an aggregate; none when there is nothing to reckon with.
 function mongo:aggregate(cx, q)
     refuse(q)
@@ -394,6 +416,9 @@ function mongo:aggregate(cx, q)
     end
     local stages = stages_of(cx, q, columns_of(q))
     local value = path ~= "*" and (is_grouped(q) and string("$" .. path) or text.value(q.model, path))
+    if value and a.functions[1] ~= "count" and may_be_list(q, path) then
+        value = unwind(stages, value, path)
+    end
     local group, names = { { "_id", "null" } }, {}
     for i, fn in ipairs(a.functions) do
         local own = q.model and q.model._column[path] and path

@@ -156,6 +156,20 @@ local function key_or(q, path, make)
     return either({ { own }, { { path, "null" }, { "_id", make() } } })
 end
 
+-- Where the edge of a range is among the milliseconds that the server keeps.
+local edges_of = { ["<"] = values.up, [">="] = values.up, [">"] = values.down, ["<="] = values.down }
+
+-- The value of a field's edge, as its column has it.
+local function bind_edge(cx, q, path, op, first)
+    local column, anything = column_of(q, path)
+    if anything then
+        return cx:bind_encoded(first, edges_of[op])
+    elseif column.type == "timestamp" then
+        return cx:bind_encoded(first, values.chain(fields.normal(q.model, path), edges_of[op]))
+    end
+    return cx:bind(first, path)
+end
+
 function kinds.basic(cx, q, c, is_not)
     if c.raw then
         return text.no_raw()
@@ -166,9 +180,8 @@ function kinds.basic(cx, q, c, is_not)
     elseif op == "!=" then
         return unequal(cx, q, path, c.first)
     end
-    local column, anything = column_of(q, path)
     return key_or(q, path, function()
-        return one(words[op], cx:bind(c.first, column and not anything and path))
+        return one(words[op], bind_edge(cx, q, path, op, c.first))
     end)
 end
 
@@ -242,19 +255,18 @@ end
 
 function kinds.between(cx, q, c, is_not)
     local path = path_of(q, c.field)
-    local column, anything = column_of(q, path)
-    local param = column and not anything and path
+    local _, anything = column_of(q, path)
     if is_not then
         local low = key_or(q, path, function()
-            return one("$lt", cx:bind(c.first, param))
+            return one("$lt", bind_edge(cx, q, path, "<", c.first))
         end)
         return either({ low, key_or(q, path, function()
-            return one("$gt", cx:bind(c.first + 1, param))
+            return one("$gt", bind_edge(cx, q, path, ">", c.first + 1))
         end) })
     end
     local function range()
-        local low = cx:bind(c.first, param)
-        return text.object({ { "$gte", low }, { "$lte", cx:bind(c.first + 1, param) } })
+        local low = bind_edge(cx, q, path, ">=", c.first)
+        return text.object({ { "$gte", low }, { "$lte", bind_edge(cx, q, path, "<=", c.first + 1) } })
     end
     local inside = key_or(q, path, range)
     if anything and not is_key(q, path) then -- one item of a list has to be within both ends
@@ -344,7 +356,23 @@ local function no_subquery()
     return text.unsupported("subqueries", "read the values first (pluck) and use whereIn, or write a $lookup with "
         .. "aggregate{ ... }")
 end
-kinds.sub, kinds.in_sub, kinds.exists = no_subquery, no_subquery, no_subquery
+kinds.in_sub, kinds.exists = no_subquery, no_subquery
+
+-- Conditions that one item of a list has to meet together: a subquery that is of no collection.
+function kinds.sub(cx, q, c, is_not)
+    local inner = cx:parts(c.sub)
+    if inner.table or inner.columns or c.op ~= "=" then
+        return no_subquery()
+    end
+    local path = path_of(q, c.field)
+    local match = one("$elemMatch", object(cx:within(c, conditions.nested, cx, {}, c.sub, false)))
+    if match:find('"$expr":', 1, true) then
+        text.unsupported("such a condition on the items of a list", "write it with aggregate{ ... } and $unwind")
+    elseif is_not then
+        return { { path, text.object({ { "$not", match }, { "$ne", "null" } }) } }
+    end
+    return { { path, match } }
+end
 
 -- }======
 -- {====== Lists of conditions ======

@@ -68,6 +68,26 @@ function text.fields(model, names)
     return text.array(list)
 end
 
+-- What a path is behind the variable `v`. Expressions know no numbers of items, so these are looked up.
+local function behind(path)
+    local name, rest = path:match("^([^.]*)%.?(.*)$")
+    if not path:find("%f[^.\0]%d+%f[.\0]") then
+        return text.string("$$v." .. path)
+    end
+    local is_list, found = text.one("$isArray", '"$$v"'), text.string("$$v." .. name)
+    local function go_on(value)
+        return rest == "" and value or text.one("$let", text.object({
+            { "vars", text.one("v", value) }, { "in", behind(rest) },
+        }))
+    end
+    if name:find("^%d+$") then
+        local item = text.one("$arrayElemAt", text.array({ '"$$v"', name }))
+        return go_on(text.one("$cond", text.array({ is_list, item, found })))
+    end
+    local each = text.one("$map", text.object({ { "input", '"$$v"' }, { "as", '"v"' }, { "in", go_on(found) } }))
+    return text.one("$cond", text.array({ is_list, each, go_on(found) }))
+end
+
 --- The value of a field in a pipeline, of a key as above.
 ---@param model table|nil
 ---@param path string
@@ -75,6 +95,10 @@ end
 function text.value(model, path)
     if model and model._id_mode and path == model._key then
         return text.one("$ifNull", text.strings({ "$" .. path, "$_id" }))
+    elseif path:find("%.%d+%f[.\0]") then
+        local head, rest = path:match("^([^.]*)%.(.*)$")
+        local vars = text.one("v", text.string("$" .. head))
+        return text.one("$let", text.object({ { "vars", vars }, { "in", behind(rest) } }))
     end
     return text.string("$" .. path)
 end

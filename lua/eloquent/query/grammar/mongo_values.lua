@@ -141,6 +141,22 @@ function values.next_day(date)
     return values.day(date) + 86400
 end
 
+local function beyond_milliseconds(value)
+    return datetime.is(value) and value.micro % 1000 or 0
+end
+
+--- The first whole millisecond that isn't before a moment: the server keeps no shorter ones. Others stay.
+function values.up(value)
+    local rest = beyond_milliseconds(value)
+    return rest > 0 and value + (1000 - rest) / 1000000 or value
+end
+
+--- The last whole millisecond that isn't after a moment; others stay.
+function values.down(value)
+    local rest = beyond_milliseconds(value)
+    return rest > 0 and value - rest / 1000000 or value
+end
+
 -- The types of keys in the order in which the server sorts them.
 local TYPES <const> = {
     "minKey", "null", "number", "string", "object", "array", "binData", "objectId", "bool", "date", "timestamp",

@@ -142,29 +142,35 @@ return function(mongo)
         return paths.plain(name)
     end
 
-    -- In models whose key is `id` a document's own key is the same value.
-    local function add_own_key(q, a, list, placeholder_of)
-        local model = q.model
-        if not model or not model._id_mode then
-            return
-        end
-        for i, name in ipairs(a.columns) do
-            if name == "_id" then
-                return
-            elseif name == model._key then
-                table.insert(list, 1, { "_id", placeholder_of(i, name) })
+    -- In models whose key is `id` a document's own key is the same value, which no row gives twice.
+    local function check_columns(model, columns, is_upsert)
+        for _, name in ipairs(columns) do
+            if not is_upsert then
+                check_name(name)
+            end
+            if name == "_id" and model and model._id_mode then
+                misuse("%s: '%s' is the key, and '_id' has the same value by itself; give '%s' alone", model._name,
+                    model._key, model._key)
             end
         end
     end
 
-    local function document_of(cx, q, a, first)
-        local list = {}
-        local function placeholder_of(i, name)
-            return cx:bind(first + i - 1, text.part_of(q.model, name))
+    -- The place of a value of a row; a key has to have one.
+    local function one_of(cx, q, name, first)
+        if conditions.is_key(q, name) then
+            cx.encode = cx.encode or {}
+            cx.encode[#cx.order + 1] = require("eloquent.mongo.rows").not_null(q.model, name)
         end
-        add_own_key(q, a, list, placeholder_of)
+        return cx:bind(first, text.part_of(q.model, name))
+    end
+
+    local function document_of(cx, q, a, first)
+        local list, own = {}, q.model and q.model._id_mode and q.model._key
+        for i, name in ipairs(own and a.columns or {}) do
+            list[1] = name == own and { "_id", one_of(cx, q, name, first + i - 1) } or list[1]
+        end
         for i, name in ipairs(a.columns) do
-            list[#list + 1] = { check_name(name), placeholder_of(i, name) }
+            list[#list + 1] = { name, one_of(cx, q, name, first + i - 1) }
         end
         return object(list)
     end
@@ -178,15 +184,6 @@ return function(mongo)
             end
         end
         return false
-    end
-
-    -- The place of a value of a row; a key has to have one.
-    local function one_of(cx, q, name, first)
-        if conditions.is_key(q, name) then
-            cx.encode = cx.encode or {}
-            cx.encode[#cx.order + 1] = require("eloquent.mongo.rows").not_null(q.model, name)
-        end
-        return cx:bind(first, text.part_of(q.model, name))
     end
 
     -- How the document of a row is found. A unique column that is NULL finds none, as in SQL; keys can't be NULL.
@@ -263,6 +260,7 @@ return function(mongo)
     function mongo.insert(_, cx, q)
         local a, list = q.action, {}
         local is_upsert = a.conflict and a.conflict.unique
+        check_columns(q.model, a.columns, is_upsert)
         for row = 1, a.rows do
             local first = a.first + (row - 1) * #a.columns
             if is_upsert then
@@ -294,12 +292,8 @@ return function(mongo)
 
     --- What the core's bulk path writes into; a key that is not `_id` is both.
     function mongo.bulk_into(_, root, columns)
-        local names = text.fields(root.model, columns)
-        for _, name in ipairs(columns) do
-            check_name(name)
-            names = name == "_id" and text.strings(columns) or names
-        end
-        return object({ { "insert", string(root.table) }, { "$fields", names } })
+        check_columns(root.model, columns)
+        return object({ { "insert", string(root.table) }, { "$fields", text.fields(root.model, columns) } })
     end
 
     -- }======
