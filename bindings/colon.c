@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
 **
 ** colon.c - what an error means that comes of a verb called with a dot: `query.get()` has
-*no
-** query to work on.  It is told on the error's way out, so that calls pay nothing for it.
+** no query to work on.  It is told on the error's way out, so that calls pay nothing.
 */
 #include "colon.h"
 

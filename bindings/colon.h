@@ -8,8 +8,7 @@
 #include <lua.h>
 
 /*
-** Message handler for lua_pcall: where a script called a verb of the program on nothing,
-*or
+** Message handler for lua_pcall: where a script called a verb of the program on nothing, or
 ** on something else, an error object that says so takes the place of the error.
 */
 int elL_explain(lua_State *L);

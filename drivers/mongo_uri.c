@@ -15,8 +15,7 @@
 
 /*
 ** https://mongoc.org/libmongoc/current/mongoc_uri_t.html.  These may stand in a URI,
-*whatever
-** the library warns of, and are what a message proposes.
+** whatever the library warns of, and are what a message proposes.
 */
 static const char *const options[] = {
     "appName",
