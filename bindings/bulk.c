@@ -2,7 +2,7 @@
 **
 ** bulk.c - many rows into one table: walks a list of plain tables and hands the values
 ** to the driver, without SQL text or lists of values in between.  Which rows may go so,
-** and in which transaction, is lua/eloquent/query/inserts.lua.
+** and in which transaction, is lua/eloquent/query/insertion.lua.
 */
 #include <string.h>
 
